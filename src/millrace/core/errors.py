@@ -89,7 +89,13 @@ class NotFoundError(MillraceError):
     http_status = 404
 
     def __init__(
-        self, noun: str, name: str, known: Iterable[str] = (), *, where: str | None = None, remedy: str | None = None
+        self,
+        noun: str,
+        name: str,
+        known: Iterable[str] = (),
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
     ) -> None:
         super().__init__(f"there is no {noun} {name!r}", where=where, remedy=remedy or did_you_mean(name, known))
 
