@@ -46,9 +46,7 @@ def test_global_is_found_with_its_line() -> None:
     assert found == ["src/millrace/core/sample.py:3: global x"]
 
 
-@pytest.mark.parametrize(
-    "clause", ["except:", "except Exception:", "except (ValueError, BaseException) as error:"]
-)
+@pytest.mark.parametrize("clause", ["except:", "except Exception:", "except (ValueError, BaseException) as error:"])
 def test_broad_except(clause: str) -> None:
     swallowing = f"try:\n    pass\n{clause}\n    pass\n"
     assert len(findings(swallowing)) == 1
