@@ -94,9 +94,7 @@ def read_shard(path: Path) -> pl.DataFrame:
             "a shard is missing", where=str(path), remedy="Something removed it; ingest the data again."
         ) from error
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"a shard cannot be read: {error}", where=str(path), remedy="Ingest the data again."
-        ) from error
+        raise DataError(f"a shard cannot be read: {error}", where=str(path), remedy="Ingest the data again.") from error
 
 
 def ingest(

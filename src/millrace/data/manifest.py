@@ -87,8 +87,7 @@ class ExamplesManifest:
         return cls(
             columns=tuple(Column(**column) for column in document["columns"]),
             splits={
-                name: tuple(Shard(**shard) for shard in split["shards"])
-                for name, split in document["splits"].items()
+                name: tuple(Shard(**shard) for shard in split["shards"]) for name, split in document["splits"].items()
             },
             sources=tuple(SourceFile(**source) for source in document["sources"]),
             buckets=document["buckets"],
