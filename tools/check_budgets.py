@@ -9,7 +9,8 @@ so an editor jumps to it. The rules, for every Python file under the folders nam
 * imports stand at module top: inside a function the standard library never, anything else only with
   ``# lazy: why`` on the same statement;
 * nothing inside the package imports the package's own front (``from millrace import ...``), which would
-  go round the layers.
+  go round the layers;
+* every folder of the package has an ``__init__.py``, or import-linter would not see its modules.
 
 The import and exception rules hold for the shipped source; tests, benchmarks and tools keep the sizes.
 """
@@ -74,6 +75,13 @@ def check_file(path: str, text: str) -> list[Finding]:
     return sorted(found)
 
 
+def check_packages(paths: list[str]) -> list[Finding]:
+    """Folders of source files that are no packages."""
+    shipped = [path for path in paths if not any(fnmatch(path, pattern) for pattern in USER_CODE)]
+    folders = sorted({path.rpartition("/")[0] for path in shipped} - {"src"})
+    return [Finding(folder, 1, "has no __init__.py") for folder in folders if f"{folder}/__init__.py" not in paths]
+
+
 def check_median(lengths: dict[str, int]) -> list[Finding]:
     """The median length of the source files; empty ``__init__`` files do not count in its favour."""
     counted = [length for length in lengths.values() if length > 1]
@@ -81,9 +89,7 @@ def check_median(lengths: dict[str, int]) -> list[Finding]:
         return []
     longest = max(lengths, key=lambda path: lengths[path])
     median = statistics.median(counted)
-    return [
-        Finding(longest, 1, f"the median source file has {median:g} lines, the budget is {MEDIAN_FILE_LINES}")
-    ]
+    return [Finding(longest, 1, f"the median source file has {median:g} lines, the budget is {MEDIAN_FILE_LINES}")]
 
 
 def _long_function(path: str, node: Function) -> Iterator[Finding]:
@@ -126,9 +132,7 @@ def _misplaced_imports(path: str, tree: ast.Module, lines: list[str]) -> Iterato
             if any(name.split(".")[0] in sys.stdlib_module_names for name in names):
                 yield Finding(path, node.lineno, f"import of {', '.join(names)} belongs at module top")
             elif not LAZY.search("\n".join(lines[node.lineno - 1 : node.end_lineno])):
-                yield Finding(
-                    path, node.lineno, f"import of {', '.join(names)} in a function lacks `# lazy: why`"
-                )
+                yield Finding(path, node.lineno, f"import of {', '.join(names)} in a function lacks `# lazy: why`")
 
 
 def _front_imports(path: str, tree: ast.Module) -> Iterator[Finding]:
@@ -138,9 +142,7 @@ def _front_imports(path: str, tree: ast.Module) -> Iterator[Finding]:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom) and "millrace" in _imported(node):
-            yield Finding(
-                path, node.lineno, "imports the package's front: import the module that holds the name"
-            )
+            yield Finding(path, node.lineno, "imports the package's front: import the module that holds the name")
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
@@ -159,7 +161,7 @@ def check_tree(root: Path, folders: list[str]) -> list[Finding]:
             found.extend(check_file(path, text))
             if folder == "src":
                 lengths[path] = len(text.splitlines())
-    return found + check_median(lengths)
+    return found + check_packages(list(lengths)) + check_median(lengths)
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.check_budgets import check_file, check_median, check_tree, main
+from tools.check_budgets import check_file, check_median, check_packages, check_tree, main
 
 
 def findings(source: str, path: str = "src/millrace/core/sample.py") -> list[str]:
@@ -112,11 +112,18 @@ def test_median_counts_only_files_with_content() -> None:
     assert check_median({}) == []
 
 
+def test_a_folder_that_is_no_package() -> None:
+    paths = ["src/millrace/__init__.py", "src/millrace/data/splits.py", "src/millrace/cli/templates/pipeline.py"]
+    assert [str(finding) for finding in check_packages(paths)] == ["src/millrace/data:1: has no __init__.py"]
+    assert check_packages([*paths, "src/millrace/data/__init__.py"]) == []
+
+
 def test_the_whole_tool_reports_and_exits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = tmp_path / "src" / "millrace"
     package.mkdir(parents=True)
+    (package / "__init__.py").touch()
     (package / "fine.py").write_text("x = 1\n")
     monkeypatch.chdir(tmp_path)
     assert main(["src"]) == 0
