@@ -54,6 +54,7 @@ def test_broad_except(clause: str) -> None:
     assert findings(swallowing, "tests/test_sample.py") == []
     raising = f"try:\n    pass\n{clause}\n    undo = 1\n    raise\n"
     assert findings(raising) == []
+    assert findings(raising.replace("raise", "raise OSError from None")) == []
 
 
 def test_a_named_except_is_fine() -> None:
