@@ -1,0 +1,510 @@
+"""The scheduler's loop: take what happened, move the runs, commit, act.
+
+Invariant: an instruction is carried out only after the step that gave it is committed, so a crash between the two
+leaves a store from which the next scheduler goes on. What a failed commit was about is forgotten and leased anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from millrace.core.attempts import AttemptReport, FailureKind, Launch
+from millrace.core.errors import StorageError
+from millrace.core.events import (
+    AttemptFailed,
+    AttemptStarted,
+    CacheHit,
+    CancelRequested,
+    EndRun,
+    Event,
+    FenceReport,
+    InputsUnavailable,
+    Instruction,
+    LaunchAttempt,
+    OfferTask,
+    RetryCameDue,
+    RunResumed,
+    RunStarted,
+    RunTimedOut,
+    SlotGranted,
+    StopAttempt,
+    WakeAt,
+)
+from millrace.core.progress import RunProgress
+from millrace.core.records import (
+    ArtifactUse,
+    Attempt,
+    CacheEntry,
+    PipelineRun,
+    PipelineVersion,
+    Step,
+)
+from millrace.core.rules.admission import admit
+from millrace.core.states import AttemptState, RunState, TaskState
+from millrace.interfaces import Clock, ExecutionStore, Executor, Ids, LeaseLost, Notifier, PipelineStore
+from millrace.scheduler.active_run import ActiveRun, Prepared
+from millrace.scheduler.cache_keys import cache_key
+from millrace.scheduler.due_runs import queue_due_runs
+from millrace.scheduler.inputs import Missing, RunView, resolve_inputs
+from millrace.scheduler.lease_keeper import LeaseKeeper
+from millrace.scheduler.reports import attempt_after, event_of
+from millrace.scheduler.timers import Timers
+
+RUN_TIMEOUT = -1
+"""The place that stands for the run itself in the timers."""
+MOST_RUNS = 256
+"""Runs that one scheduler holds at a time."""
+
+
+@attrs.frozen
+class SchedulerParts:
+    """What a scheduler works with. ``lease`` in microseconds."""
+
+    pipelines: PipelineStore
+    execution: ExecutionStore
+    executor: Executor
+    notifier: Notifier
+    clock: Clock
+    ids: Ids
+    artifact_root: str
+    owner: str
+    lease: int = 5_000_000
+    observe: Callable[[Step], None] | None = None
+    """Called with every committed step."""
+
+
+class Scheduler:
+    """Holds leased runs and moves them. ``serve`` loops until stopped; ``drive`` brings one run to its end."""
+
+    def __init__(self, parts: SchedulerParts) -> None:
+        self._parts = parts
+        self._store = parts.execution
+        self._executor = parts.executor
+        self._clock = parts.clock
+        self._runs: dict[str, ActiveRun] = {}
+        self._versions: dict[str, PipelineVersion] = {}
+        self._timers = Timers()
+        self._work: deque[tuple[ActiveRun, Event]] = deque()
+        self._touched: dict[str, ActiveRun] = {}
+        self._launches: list[Launch] = []
+        self._stops: list[tuple[str, str]] = []
+        self._ended: list[ActiveRun] = []
+        self._awake = threading.Condition()
+        self._reports: list[AttemptReport] = []
+        self._lost: list[str] = []
+        self._store_changed = True
+        self._stopping = False
+        self._keeper = LeaseKeeper(
+            self._store, parts.clock, parts.owner, parts.lease, held=lambda: list(self._runs), lost=self._leases_lost
+        )
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._executor.start(self._report)
+        self._keeper.start()
+
+    def serve(self) -> None:
+        """Until :meth:`stop`. Start-up and shutdown are the caller's: ``start``, ``serve``, ``close``."""
+        self._parts.notifier.listen(self.wake)
+        while not self._stopping:
+            try:
+                self.step(look=True)
+            except StorageError:
+                self._forget_all()
+                self._pause(1.0)
+                continue
+            self._pause(self._seconds_to_next())
+
+    def drive(self, record: PipelineRun) -> None:
+        """Bring one run, created with its lease held by this scheduler, to its end in this thread."""
+        self._adopt(record)
+        try:
+            while record.run_id in self._runs:
+                self.step(look=False)
+                deadline = self._clock.now() + 3_000
+                ran = False
+                while self._executor.pump():
+                    ran = True
+                    if self._clock.now() > deadline:
+                        break
+                if not ran and record.run_id in self._runs:
+                    self._pause(self._seconds_to_next())
+        except BaseException:
+            self._interrupt(record.run_id)
+            raise
+
+    def wake(self) -> None:
+        """Something changed in the store."""
+        with self._awake:
+            self._store_changed = True
+            self._awake.notify()
+
+    def stop(self) -> None:
+        with self._awake:
+            self._stopping = True
+            self._awake.notify()
+
+    def close(self) -> None:
+        """Stop every attempt and give the leases back, so that another scheduler goes on at once."""
+        self._keeper.close()
+        held = list(self._runs)
+        self._executor.close()
+        if held:
+            self._store.release(self._parts.owner, held)
+
+    @property
+    def active(self) -> int:
+        """Runs under way here."""
+        return len(self._runs)
+
+    def step(self, *, look: bool) -> None:
+        """One round. ``look``: also look into the store for runs to take, cancels and due schedules."""
+        with self._awake:
+            reports, self._reports = self._reports, []
+            lost, self._lost = self._lost, []
+            changed, self._store_changed = self._store_changed, False
+        now = self._clock.now()
+        for run_id in lost:
+            self._drop(run_id)
+        for report in reports:
+            self._take_report(report)
+        for run_id, place in self._timers.take_due(now):
+            self._timer_due(run_id, place, now)
+        if look and (changed or self._look_is_due(now)):
+            queue_due_runs(self._parts.pipelines, self._store, self._parts.ids, now)
+            self._lease(now)
+        if changed:
+            self._take_cancels(now)
+        self._settle_work()
+        self._grant(now)
+        self._commit()
+
+    # --- taking what happened ---------------------------------------------------------------------------------------
+
+    def _report(self, reports: Sequence[AttemptReport]) -> None:
+        with self._awake:
+            self._reports.extend(reports)
+            self._awake.notify()
+
+    def _leases_lost(self, run_ids: Sequence[str]) -> None:
+        with self._awake:
+            self._lost.extend(run_ids)
+            self._awake.notify()
+
+    def _take_report(self, report: AttemptReport) -> None:
+        active = self._runs.get(report.run_id)
+        if active is None:
+            return  # the run ended or another scheduler holds it: what the attempt did was never made live
+        place = active.graph.positions[report.task_id]
+        task = active.progress.tasks[place]
+        attempt = active.attempts.get((place, report.token))
+        current = report.token == task.token and task.state in (TaskState.QUEUED, TaskState.RUNNING)
+        if current and attempt is not None:
+            if report.event != "started" and report.started_at is not None and task.state is TaskState.QUEUED:
+                self._apply(active, AttemptStarted(report.started_at, place, report.token))
+            active.moved(attempt_after(attempt, report), place)
+            if report.event == "succeeded":
+                self._take_outputs(active, place, report)
+        self._apply(active, event_of(report, place))
+
+    def _take_outputs(self, active: ActiveRun, place: int, report: AttemptReport) -> None:
+        ids = [self._parts.ids.new() if o.kind == "artifact" else "" for o in report.outputs]
+        active.succeeded(place, report, ids)
+        prepared = active.prepared.pop(place, None)
+        if prepared is not None and prepared.key is not None:
+            active.remember(
+                CacheEntry(
+                    key=prepared.key.key,
+                    pipeline=active.record.pipeline,
+                    task_id=report.task_id,
+                    parts=prepared.key.to_json(),
+                    task_run_id=active.task_run_ids[place],
+                    created_at=report.at,
+                )
+            )
+
+    def _timer_due(self, run_id: str, place: int, now: int) -> None:
+        active = self._runs.get(run_id)
+        if active is None:
+            return
+        if place == RUN_TIMEOUT:
+            limit = (active.graph.run_timeout or 0) / 1_000_000
+            self._apply(active, RunTimedOut(now, f"the run did not finish within {limit:g} s"))
+        else:
+            self._apply(active, RetryCameDue(now, place))
+
+    def _take_cancels(self, now: int) -> None:
+        if not self._runs:
+            return
+        for run_id in self._store.cancel_requests(list(self._runs)):
+            active = self._runs[run_id]
+            active.record = attrs.evolve(active.record, cancel_requested=True)
+            self._apply(active, CancelRequested(now, "cancelled on request"))
+
+    # --- taking runs ------------------------------------------------------------------------------------------------
+
+    def _lease(self, now: int) -> None:
+        room = MOST_RUNS - len(self._runs)
+        if room <= 0:
+            return
+        leased = self._store.lease(self._parts.owner, now=now, ttl=self._parts.lease, limit=room, admit=self._admit)
+        for record in leased:
+            self._adopt(record)
+
+    def _admit(self, pipeline: str, active: int) -> int:
+        version = self._parts.pipelines.pipeline(pipeline).version
+        return admit(active, self._version(version).graph.max_active_runs)
+
+    def _adopt(self, record: PipelineRun) -> None:
+        now = self._clock.now()
+        version = self._version(record.version)
+        if record.state is RunState.QUEUED:
+            record = attrs.evolve(record, state=RunState.RUNNING, started_at=now)
+            active = ActiveRun(record, version, RunProgress(version.graph), seq=0)
+            active.create_task_runs(self._parts.ids.new() for _ in version.graph.tasks)
+            self._hold(active, now)
+            self._apply(active, RunStarted(now))
+            return
+        self._take_over(record, version, now)
+
+    def _take_over(self, record: PipelineRun, version: PipelineVersion, now: int) -> None:
+        """Go on with a run whose scheduler is gone: its attempts of that time are lost, what had ended stays ended."""
+        task_runs = self._store.task_runs(record.run_id)
+        events = self._store.events(record.run_id)
+        progress = RunProgress.restore(version.graph, record.state, task_runs)
+        active = ActiveRun(record, version, progress, seq=events[-1].seq if events else 0)
+        places = version.graph.positions
+        by_place = {places[t.task_id]: t.task_run_id for t in task_runs}
+        active.task_run_ids = [by_place[i] for i in range(len(version.graph.tasks))]
+        done = {t.task_run_id: t.task_id for t in task_runs if t.state is TaskState.SUCCESS}
+        outputs = self._store.outputs(list(done))
+        active.outputs = {task_id: outputs[task_run_id] for task_run_id, task_id in done.items()}
+        self._hold(active, now)
+        self._apply(active, RunResumed(now))
+        reason = "the scheduler that watched over this attempt went away"
+        for attempt in self._store.attempts(record.run_id):
+            if attempt.state.ended:
+                continue
+            place = places[attempt.task_id]
+            lost = attrs.evolve(
+                attempt, state=AttemptState.LOST, ended_at=now, kind=FailureKind.LOST.value, reason=reason
+            )
+            active.moved(lost, place)
+            self._apply(active, AttemptFailed(now, place, attempt.token, FailureKind.LOST, reason))
+
+    def _hold(self, active: ActiveRun, now: int) -> None:
+        self._runs[active.run_id] = active
+        if active.graph.run_timeout is not None:
+            started = active.record.started_at or now
+            self._timers.add(started + active.graph.run_timeout, active.run_id, RUN_TIMEOUT)
+
+    def _version(self, version: str) -> PipelineVersion:
+        found = self._versions.get(version)
+        if found is None:
+            found = self._versions[version] = self._parts.pipelines.version(version)
+        return found
+
+    # --- moving the runs --------------------------------------------------------------------------------------------
+
+    def _apply(self, active: ActiveRun, event: Event) -> None:
+        self._touched[active.run_id] = active
+        for instruction in active.apply(event):
+            self._carry_out(active, instruction)
+
+    def _carry_out(self, active: ActiveRun, instruction: Instruction) -> None:
+        match instruction:
+            case OfferTask(place, use_cache):
+                self._prepare(active, place, use_cache=use_cache)
+            case LaunchAttempt(place, number, token):
+                self._launch(active, place, number, token)
+            case StopAttempt(place, token, reason):
+                attempt = active.attempts.get((place, token))
+                if attempt is not None:
+                    self._stops.append((attempt.attempt_id, reason))
+            case WakeAt(place, due_at):
+                self._timers.add(due_at, active.run_id, place)
+            case FenceReport(place, token):
+                attempt = active.attempts.get((place, token))
+                if attempt is not None:
+                    active.moved(attrs.evolve(attempt, state=AttemptState.FENCED, ended_at=self._clock.now()), place)
+            case EndRun(state, reason):
+                active.record = attrs.evolve(active.record, state=state, reason=reason, ended_at=self._clock.now())
+                self._ended.append(active)
+
+    def _prepare(self, active: ActiveRun, place: int, *, use_cache: bool) -> None:
+        """Resolve what a ready task reads, and look into the cache."""
+        task = active.graph.tasks[place]
+        resolved = resolve_inputs(task, RunView(active.record, active.outputs), self._store)
+        if isinstance(resolved, Missing):
+            self._work.append((active, InputsUnavailable(self._clock.now(), place, resolved.reason)))
+            return
+        key = cache_key(task, active.version, resolved) if task.cache else None
+        if key is not None and use_cache:
+            entry = self._store.cached(key.key)
+            if entry is not None:
+                active.hit(place, entry, self._store.outputs([entry.task_run_id])[entry.task_run_id])
+                self._work.append((active, CacheHit(self._clock.now(), place, entry.task_run_id)))
+                return
+        active.prepared[place] = Prepared(resolved, key)
+        active.ready.append(place)
+
+    def _settle_work(self) -> None:
+        while self._work:
+            active, event = self._work.popleft()
+            self._apply(active, event)
+
+    def _grant(self, now: int) -> None:
+        """Give the executor's free slots to ready tasks, one run after the other in turn."""
+        waiting = deque(a for a in self._runs.values() if a.ready)
+        if not waiting:
+            return
+        slots = self._executor.slots()
+        while slots > 0 and waiting:
+            active = waiting.popleft()
+            place = active.ready.popleft()
+            before = len(self._launches)
+            self._apply(active, SlotGranted(now, place))
+            slots -= len(self._launches) - before
+            if active.ready:
+                waiting.append(active)
+
+    def _launch(self, active: ActiveRun, place: int, number: int, token: int) -> None:
+        task = active.graph.tasks[place]
+        record = active.record
+        attempt = Attempt(
+            attempt_id=self._parts.ids.new(),
+            task_run_id=active.task_run_ids[place],
+            run_id=active.run_id,
+            task_id=task.task_id,
+            number=number,
+            token=token,
+            state=AttemptState.LAUNCHED,
+            executor=self._executor.name,
+            launched_at=self._clock.now(),
+        )
+        inputs = active.prepared[place].inputs
+        uses = [
+            ArtifactUse(attempt.attempt_id, artifact.artifact_id, name, index)
+            for name, given in inputs.items()
+            for index, artifact in enumerate(given.artifacts)
+        ]
+        active.launched(attempt, place, uses)
+        self._launches.append(
+            Launch(
+                attempt_id=attempt.attempt_id,
+                token=token,
+                task_run_id=attempt.task_run_id,
+                run_id=active.run_id,
+                pipeline=record.pipeline,
+                task_id=task.task_id,
+                number=number,
+                code=active.version.code,
+                inputs=inputs,
+                output_uri=f"{self._parts.artifact_root}/{record.pipeline}/{active.run_id}/{task.task_id}/{token}",
+                params=record.params,
+                execution_timeout=task.execution_timeout,
+                logical_date=record.logical_date,
+                data_interval_start=record.data_interval_start,
+                data_interval_end=record.data_interval_end,
+                max_tries=task.retry.retries + 1,
+            )
+        )
+
+    # --- committing and acting --------------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        touched, self._touched = self._touched, {}
+        steps = [step for active in touched.values() if (step := active.gather()) is not None]
+        launches, self._launches = self._launches, []
+        stops, self._stops = self._stops, []
+        ended, self._ended = self._ended, []
+        if steps:
+            self._commit_steps(steps)
+        launches = [launch for launch in launches if launch.run_id in self._runs]
+        if launches:
+            self._executor.submit(launches)
+        for attempt_id, reason in stops:
+            self._executor.stop(attempt_id, reason)
+        for active in ended:
+            self._runs.pop(active.run_id, None)
+        if self._parts.observe is not None:
+            for step in steps:
+                self._parts.observe(step)
+        if ended:
+            self._parts.notifier.notify()
+            self.wake()
+
+    def _commit_steps(self, steps: Sequence[Step]) -> None:
+        try:
+            self._store.commit(steps)
+        except LeaseLost:
+            for step in steps:
+                try:
+                    self._store.commit([step])
+                except LeaseLost:
+                    self._drop(step.run_id)
+
+    def _drop(self, run_id: str) -> None:
+        """Another scheduler holds the run: stop what it runs here and forget it."""
+        active = self._runs.pop(run_id, None)
+        if active is None:
+            return
+        self._touched.pop(run_id, None)
+        for attempt in active.attempts.values():
+            self._executor.stop(attempt.attempt_id, "another scheduler took the run over")
+
+    def _forget_all(self) -> None:
+        """After a commit that the database refused, memory is ahead of the store: go on from the store."""
+        held = list(self._runs)
+        for run_id in held:
+            self._drop(run_id)
+        self._work.clear()
+        self._touched.clear()
+        self._launches.clear()
+        self._stops.clear()
+        self._ended.clear()
+        with self._awake:
+            self._store_changed = True
+
+    def _interrupt(self, run_id: str) -> None:
+        """The thread that drives a run is being left by an exception (Ctrl-C): end the run as cancelled."""
+        active = self._runs.get(run_id)
+        if active is None:
+            return
+        try:
+            self.step(look=False)
+            if run_id in self._runs:
+                self._apply(active, CancelRequested(self._clock.now(), "interrupted"))
+                self._commit()
+                self.step(look=False)
+        except StorageError:
+            self._drop(run_id)
+
+    # --- waiting ----------------------------------------------------------------------------------------------------
+
+    def _look_is_due(self, now: int) -> bool:
+        return self._look_at is not None and self._look_at <= now
+
+    _look_at: int | None = None
+
+    def _seconds_to_next(self) -> float:
+        """Until the next timer, due schedule or foreign lease's end; a minute at most, as the net below."""
+        schedule = self._parts.pipelines.next_due()
+        lease = self._store.wakes_at()
+        looks = [t for t in (schedule, lease) if t is not None]
+        self._look_at = min(looks) if looks else None
+        times = [t for t in (self._look_at, self._timers.next_due()) if t is not None]
+        if not times:
+            return 60.0
+        return max(0.0, min(60.0, (min(times) - self._clock.now()) / 1_000_000))
+
+    def _pause(self, seconds: float) -> None:
+        with self._awake:
+            if self._reports or self._store_changed or self._lost or self._stopping:
+                return
+            self._awake.wait(seconds)
