@@ -9,6 +9,8 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -86,7 +88,7 @@ def cast_column(column: pl.Series, spec: ColumnSpec) -> pl.Series:
         column = _binary(column, spec)
     elif spec.type == "array":
         column = _array(column, spec)
-    elif spec.type == "string" and column.dtype in {pl.Categorical, pl.Enum}:
+    elif spec.type == "string" and isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     elif spec.type in POLARS_TYPES and column.dtype != POLARS_TYPES[spec.type]:
         _refuse(column, spec, column.is_not_null())
@@ -121,10 +123,9 @@ def _floating(column: pl.Series, spec: ColumnSpec) -> pl.Series:
 
 def _datetime(column: pl.Series, spec: ColumnSpec) -> pl.Series:
     if column.dtype == pl.String:
-        aware = column.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").any()
-        parsed = column.str.to_datetime(strict=False, time_unit="us", time_zone="UTC" if aware else None)
-        _refuse(column, spec, parsed.is_null() & column.is_not_null())
-        column = parsed
+        column = pl.Series(
+            column.name, list(map(partial(_instant, column, spec), range(len(column)))), pl.Datetime("us")
+        )
     elif column.dtype == pl.Date:
         column = column.cast(pl.Datetime("us"))
     elif column.dtype != pl.Datetime:
@@ -132,6 +133,17 @@ def _datetime(column: pl.Series, spec: ColumnSpec) -> pl.Series:
     if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
         column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return column.cast(pl.Datetime("us"))
+
+
+def _instant(column: pl.Series, spec: ColumnSpec, row: int) -> datetime | None:
+    """ISO 8601, the only spelling JSON and CSV agree on; one with an offset is converted to UTC."""
+    if (text := column[row]) is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        _refuse_row(column, spec, row)
+    return instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _binary(column: pl.Series, spec: ColumnSpec) -> pl.Series:

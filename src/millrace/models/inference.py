@@ -14,6 +14,8 @@ from millrace.core.errors import ModelError
 from millrace.models.inputs import as_frame
 from millrace.models.signature import ColumnSpec, ModelSignature, Schema, TensorSpec
 
+_SHORT_INTEGERS = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16)
+
 
 def infer_signature(model_input: Any, predictions: Any = None) -> ModelSignature:
     """The signature of a frame (or array) and of what the model predicted for it.
@@ -56,16 +58,16 @@ def _column(column: pl.Series, *, nullable_integers: bool) -> ColumnSpec:
 
 def _scalar_type(name: str, dtype: Any) -> str:
     if dtype.is_integer():
-        return "integer" if dtype in {pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16} else "long"
+        return "integer" if isinstance(dtype, _SHORT_INTEGERS) else "long"
     if dtype == pl.Float32:
         return "float"
     if dtype.is_float() or dtype.is_decimal():
         return "double"
-    if dtype in {pl.String, pl.Categorical, pl.Enum, pl.Null}:
+    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null):
         return "string"
-    if dtype in {pl.Datetime, pl.Date}:
+    if isinstance(dtype, pl.Datetime | pl.Date):
         return "datetime"
-    if dtype in {pl.Boolean, pl.Binary}:
+    if isinstance(dtype, pl.Boolean | pl.Binary):
         return "boolean" if dtype == pl.Boolean else "binary"
     raise ModelError(
         f"column {name!r} has the type {dtype}, which a model signature cannot express",

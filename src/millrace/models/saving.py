@@ -18,6 +18,7 @@ import polars as pl
 
 from millrace.core.errors import ModelError
 from millrace.models.environment import CONDA, PYTHON_ENV, environment_files, pinned
+from millrace.models.estimator_model import EstimatorModel
 from millrace.models.examples import write_example
 from millrace.models.folders import folder_digest, published_folder
 from millrace.models.inference import infer_signature
@@ -77,7 +78,7 @@ def save_model(
             "skops_trusted_types": untrusted_types(data),
             "transform": None if transform is None else TRANSFORM_FOLDER,
         }
-        model = load_estimator_model(folder, flavor)  # a model that would not load is refused now, not in production
+        model = _load_again(path, folder, flavor)
         if input_example is not None and signature is None:
             signature = infer_signature(input_example, model.predict(input_example))
         document = ModelMetadata(
@@ -89,6 +90,18 @@ def save_model(
             others={"model_size_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())},
         )
         _write_metadata(folder, document, model_uuid, created)
+
+
+def _load_again(path: Path, folder: Path, flavor: Mapping[str, Any]) -> EstimatorModel:
+    """A model that would not load is refused now, not in production."""
+    try:
+        return load_estimator_model(folder, flavor)
+    except ModelError as error:
+        raise ModelError(
+            error.message,
+            where=str(path),
+            remedy="Build the estimator from classes and functions that scikit-learn, NumPy or SciPy define.",
+        ) from error
 
 
 def _flavors(flavor: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
