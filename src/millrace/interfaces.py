@@ -6,9 +6,11 @@ Who may write what
     that died is followed by another when the lease ends; a commit with the old epoch is refused (``LeaseLost``), so two
     schedulers never both move one run.
 
-    An *attempt* has a fencing token, one higher than the attempt before it. A report with an older token changes nothing.
+    An *attempt* has a fencing token, one higher than the attempt before it. A report with an older token changes
+    nothing.
     An attempt publishes its outputs below a folder of its own and reports them; only the commit of that report makes
-    them live, so what a fenced attempt wrote is never seen. Folders that no live artifact names are swept by the store's
+    them live, so what a fenced attempt wrote is never seen. Folders that no live artifact names are swept by the
+    store's
     owner.
 
     Workers have no database. A task reaches the platform through :class:`TaskServices` only.
@@ -123,12 +125,16 @@ class ExecutionStore(Protocol):
         """Insert a queued run. For a scheduled run the pipeline's ``next_due_at`` moves in the same transaction, and a
         second run for the same pipeline and logical date is refused with ConflictError."""
 
+    def last_scheduled(self, pipeline: str) -> PipelineRun | None:
+        """The scheduled run with the newest data interval."""
+
     def lease(
         self, owner: str, *, now: int, ttl: int, limit: int, admit: Callable[[str, int], int]
     ) -> list[PipelineRun]:
         """Take queued runs, and running ones whose lease has ended, oldest first; each with a new ``lease_epoch``.
 
-        ``admit(pipeline, active)`` says how many more queued runs of the pipeline may start while ``active`` are running.
+        ``admit(pipeline, active)`` says how many more queued runs of the pipeline may start while ``active`` are
+        running.
         A run taken over keeps its state.
         """
 
@@ -173,7 +179,8 @@ class ExecutionStore(Protocol):
         """What a :class:`~millrace.core.graph.Latest` binding resolves to for a run queued as ``before_run``."""
 
     def request_cancel(self, run_id: str, *, now: int) -> PipelineRun:
-        """Mark it; the scheduler that holds it acts. A queued run is cancelled at once. ConflictError if it has ended."""
+        """Mark it; the scheduler that holds it acts. A queued run is cancelled at once. ConflictError if it has
+        ended."""
 
     def cancel_requests(self, run_ids: Sequence[str]) -> list[str]:
         """Which of these runs were asked to cancel."""
@@ -312,7 +319,8 @@ class ArtifactStore(Protocol):
     def root(self) -> str: ...
 
     def publish(self, local: Path, uri: str) -> tuple[str, int]:
-        """Move (or upload) a finished local file or folder to ``uri`` atomically. Its digest (``sha256:<hex>``) and size in bytes.
+        """Move (or upload) a finished local file or folder to ``uri`` atomically. Its digest (``sha256:<hex>``) and
+        size in bytes.
 
         The digest of a folder is that of the sorted list of relative paths with the digests of their files.
         """
@@ -321,7 +329,8 @@ class ArtifactStore(Protocol):
         """A fresh local path, on the same file system where possible, to write an output before :meth:`publish`."""
 
     def fetch(self, uri: str) -> Path:
-        """A local path to read: the folder itself for a local store, a cached copy otherwise. StorageError if it is gone."""
+        """A local path to read: the folder itself for a local store, a cached copy otherwise. StorageError if it is
+        gone."""
 
     def exists(self, uri: str) -> bool: ...
 
@@ -349,7 +358,8 @@ class LogStore(Protocol):
 class Executor(Protocol):
     """Runs attempts and reports them. It decides nothing.
 
-    For each launch exactly one end report (succeeded, failed, skipped) is sent, whatever happens to the worker; before it
+    For each launch exactly one end report (succeeded, failed, skipped) is sent, whatever happens to the worker;
+    before it
     at most one ``started``. Reports may come from any thread.
     """
 
@@ -363,7 +373,8 @@ class Executor(Protocol):
     def submit(self, launches: Sequence[Launch]) -> None: ...
 
     def stop(self, attempt_id: str, reason: str) -> None:
-        """Kill it (SIGTERM, then SIGKILL); the end report says ``cancelled`` and ``reason``. Unknown ids are ignored."""
+        """Kill it (SIGTERM, then SIGKILL); the end report says ``cancelled`` and ``reason``. Unknown ids are
+        ignored."""
 
     def pump(self) -> bool:
         """For executors that run in the scheduler's own thread: run one submitted attempt. False if there was none."""
@@ -383,7 +394,8 @@ class TaskServices(Protocol):
         """The verb's answer. Errors of the verb are raised here as the same classes."""
 
     def send(self, verb: str, arguments: Mapping[str, Json]) -> None:
-        """Without waiting for an answer; an error ends the attempt. All sent before an attempt's end are done before its end counts."""
+        """Without waiting for an answer; an error ends the attempt. All sent before an attempt's end are done
+        before its end counts."""
 
 
 @attrs.define
@@ -409,7 +421,8 @@ class LoadedTask:
     input_artifacts: Mapping[str, type]
     """Parameters that are artifacts and the class to make."""
     returns: Mapping[str, type | None]
-    """Outputs that come by return (one named ``return_value`` or the fields of a NamedTuple); the artifact class, None for a value."""
+    """Outputs that come by return (one named ``return_value`` or the fields of a NamedTuple); the artifact class,
+    None for a value."""
 
 
 class CodeLoader(Protocol):
@@ -437,7 +450,8 @@ class ShardRunner(Protocol):
 
 class Operations(Protocol):
     """What the command line, the server's routes and ``.run()`` call. Implemented over the stores
-    (``operations.LocalOperations``) and over HTTP (``client.HttpOperations``); answers are plain JSON documents of ``/api/v1``."""
+    (``operations.LocalOperations``) and over HTTP (``client.HttpOperations``); answers are plain JSON documents of
+    ``/api/v1``."""
 
     def pipelines(self) -> list[Json]: ...
 

@@ -25,7 +25,8 @@ class RunStarted:
 
 @attrs.define(frozen=True)
 class RunResumed:
-    """A scheduler took the run over: what was ready is offered again. Attempts that were under way are reported lost."""
+    """A scheduler took the run over: what was ready is offered again. Attempts that were under way are reported
+    lost."""
 
     at: int
 

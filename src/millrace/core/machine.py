@@ -214,7 +214,8 @@ def _decide(run: RunProgress, place: int, at: int, out: list[Instruction]) -> No
 
 
 def _settle(run: RunProgress, place: int, state: TaskState, at: int, out: list[Instruction]) -> None:
-    """End a task and carry the news downstream, as far as it decides anything. A stack, not recursion: chains are long."""
+    """End a task and carry the news downstream, as far as it decides anything. A stack, not recursion: chains are
+    long."""
     news = [(place, state)]
     while news:
         here, final = news.pop()

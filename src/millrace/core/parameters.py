@@ -10,7 +10,8 @@ from millrace.core.types import Json
 
 
 def bind_parameters(graph: Graph, given: Mapping[str, Json]) -> dict[str, Json]:
-    """Every parameter of ``graph`` by name. :class:`ParameterError` names what is unknown, missing or of a wrong type."""
+    """Every parameter of ``graph`` by name. :class:`ParameterError` names what is unknown, missing or of a wrong
+    type."""
     declared = {p.name: p for p in graph.parameters}
     for name in given:
         if name not in declared:

@@ -172,7 +172,8 @@ class CacheEntry:
 
 @attrs.frozen
 class RunEvent:
-    """One line of a run's log of events; ``seq`` counts from 1 within the run. Replaying them gives the stored states."""
+    """One line of a run's log of events; ``seq`` counts from 1 within the run. Replaying them gives the stored
+    states."""
 
     run_id: str
     seq: int

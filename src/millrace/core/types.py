@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
+import attrs
+
 from millrace.core.errors import ParameterError
 
 Json: TypeAlias = Any
@@ -32,6 +34,8 @@ class ValueType(enum.StrEnum):
     LIST = "list"
     DICT = "dict"
     JSON = "json"
+    PATH = "path"
+    """A str that names a file or folder that the task reads; its content, not its name alone, is an input."""
 
     def accepts(self, value: Json) -> bool:
         """Whether ``value`` has this type. An int is a float; a bool is neither."""
@@ -45,7 +49,7 @@ class ValueType(enum.StrEnum):
 
     def parse(self, text: str, *, name: str) -> Json:
         """The value that ``text``, typed on a command line, stands for; :class:`ParameterError` if none."""
-        if self is ValueType.STR:
+        if self in {ValueType.STR, ValueType.PATH}:
             return text
         try:
             value = json.loads(text.lower() if self is ValueType.BOOL else text)
@@ -71,6 +75,7 @@ _PYTHON_TYPES: dict[ValueType, type] = {
     ValueType.BOOL: bool,
     ValueType.LIST: list,
     ValueType.DICT: dict,
+    ValueType.PATH: str,
 }
 _WORDS = {
     ValueType.INT: "an integer",
@@ -80,6 +85,7 @@ _WORDS = {
     ValueType.LIST: "a list",
     ValueType.DICT: "a dict",
     ValueType.JSON: "a JSON value",
+    ValueType.PATH: "the path of a file or folder",
 }
 _EXAMPLES = {
     ValueType.INT: "3",
@@ -89,6 +95,7 @@ _EXAMPLES = {
     ValueType.LIST: "'[1, 2]'",
     ValueType.DICT: "'{\"a\": 1}'",
     ValueType.JSON: "null",
+    ValueType.PATH: "data/rows.csv",
 }
 
 
@@ -126,9 +133,8 @@ class Artifact:
     def path(self) -> Path:
         """The local file or folder. Valid while the task runs."""
         if self._path is None:
-            raise ValueError(
-                f"{type(self).__name__} {self.name!r} has no local path outside a task; give it one: {type(self).__name__}(path)"
-            )
+            kind = type(self).__name__
+            raise ValueError(f"{kind} {self.name!r} has no local path outside a task; give it one: {kind}(path)")
         return self._path
 
     def __repr__(self) -> str:
@@ -167,6 +173,27 @@ class _Direction(enum.Enum):
 
 INPUT = _Direction.INPUT
 OUTPUT = _Direction.OUTPUT
+
+SOURCE_PATH = ValueType.PATH
+SourcePath = Annotated[str, SOURCE_PATH]
+"""The path of a file or folder that a task reads from outside the artifact store. What is in it when the task starts
+is part of the task's cache key, so changed content is a changed input."""
+
+
+@attrs.frozen
+class FromEarlierRun:
+    """Where an optional artifact input comes from when the pipeline's author says nothing: an earlier run.
+
+    Written in the annotation, ``previous: Annotated[Schema | None, FromEarlierRun("schema")] = None``, in names of the
+    same task's parameters: ``of`` and ``where`` are an output, or an input, which then stands for the output that is
+    bound to it; ``other_than`` is an input. They mean what they mean in :class:`millrace.core.graph.Latest`.
+    """
+
+    of: str
+    where: str | None = None
+    flag: str = ""
+    other_than: str | None = None
+
 
 T = TypeVar("T")
 Input = Annotated[T, INPUT]

@@ -1,4 +1,5 @@
-"""A pipeline run under a scheduler's lease: its progress in memory, and the step that is being gathered for the store."""
+"""A pipeline run under a scheduler's lease: its progress in memory, and the step that is being gathered for the
+store."""
 
 from __future__ import annotations
 

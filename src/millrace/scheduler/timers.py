@@ -6,7 +6,8 @@ import heapq
 
 
 class Timers:
-    """Due times of ``(run_id, place)``; ``place`` -1 is the run's own timeout. A timer whose reason is gone is harmless:
+    """Due times of ``(run_id, place)``; ``place`` -1 is the run's own timeout. A timer whose reason is gone is
+    harmless:
     the machine ignores the event."""
 
     def __init__(self) -> None:

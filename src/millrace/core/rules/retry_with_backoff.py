@@ -9,7 +9,8 @@ from millrace.core.rules.failure import Failure, Retry
 
 
 class RetryWithBackoff:
-    """Prevents: a passing fault that ends a run; and, by growing and spread delays, retries that keep the fault alive."""
+    """Prevents: a passing fault that ends a run; and, by growing and spread delays, retries that keep the fault
+    alive."""
 
     def decide(self, failure: Failure) -> Retry | None:
         if failure.tries > failure.policy.retries:

@@ -1,0 +1,1 @@
+"""Shipped for testing: fakes, conformance suites, graph strategies, simulation."""
