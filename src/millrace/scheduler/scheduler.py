@@ -6,6 +6,8 @@ leaves a store from which the next scheduler goes on. What a failed commit was a
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -53,6 +55,8 @@ from millrace.scheduler.inputs import Missing, RunView, resolve_inputs
 from millrace.scheduler.lease_keeper import LeaseKeeper
 from millrace.scheduler.reports import attempt_after, event_of
 from millrace.scheduler.timers import Timers
+
+_log = logging.getLogger("millrace.scheduler")
 
 RUN_TIMEOUT = -1
 """The place that stands for the run itself in the timers."""
@@ -114,7 +118,8 @@ class Scheduler:
         while not self._stopping:
             try:
                 self.step(look=True)
-            except StorageError:
+            except StorageError as error:
+                _log.error("the database refused a step; going on from what it holds: %s", error)  # noqa: TRY400 - said in one line
                 self._forget_all()
                 self._pause(1.0)
                 continue
@@ -286,6 +291,8 @@ class Scheduler:
         active.outputs = {task_id: outputs[task_run_id] for task_run_id, task_id in done.items()}
         self._hold(active, now)
         self._apply(active, RunResumed(now))
+        if record.cancel_requested:
+            self._apply(active, CancelRequested(now, "cancelled on request"))
         reason = "the scheduler that watched over this attempt went away"
         for attempt in self._store.attempts(record.run_id):
             if attempt.state.ended:
@@ -463,6 +470,8 @@ class Scheduler:
         held = list(self._runs)
         for run_id in held:
             self._drop(run_id)
+        with contextlib.suppress(StorageError):  # if it cannot be told, the leases end by themselves
+            self._store.release(self._parts.owner, held)
         self._work.clear()
         self._touched.clear()
         self._launches.clear()

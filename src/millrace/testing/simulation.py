@@ -160,12 +160,15 @@ class Simulation:
     def _crash(self) -> None:
         """The scheduler dies; another restores the run from its stored task runs and reports the live attempts lost."""
         self.history.crashes += 1
+        ending = self.progress.ending
         self.progress = RunProgress.restore(self.graph, self.progress.state, stored(self.progress))
         lost, self._live = self._live, []
         self._stale.extend(lost)
         self._ready.clear()
         self._timers.clear()
         self._send(RunResumed(self._now))
+        if ending is not None:  # the request is in the store, so the next scheduler finds it
+            self._send(CancelRequested(self._now, "cancelled on request"))
         for live in lost:
             self._send(AttemptFailed(self._now, live.place, live.token, FailureKind.LOST, "the scheduler went away"))
 
