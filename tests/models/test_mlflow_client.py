@@ -91,7 +91,7 @@ with warnings.catch_warnings():
     # mlflow asks for type hints when such a class is defined; it would take them for the model's schema
     warnings.simplefilter("ignore")
 
-    class Doubler(mlflow.pyfunc.PythonModel):
+    class Doubler(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined] # mlflow exports it too dynamically
         """A custom model with an inference parameter, answering in pandas."""
 
         def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # see above

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from millrace.core.errors import ServiceError
 from millrace.models import load_model
 from millrace.serving.app import create_app
+from millrace.serving.http_protocol import OneWriteHttpProtocol
 
 _GRACE = 5  # seconds that requests under way get when the server ends
 
@@ -77,11 +78,10 @@ def serving(model_path: Path, host: str = "127.0.0.1", port: int = 0) -> Iterato
 
 
 def _server(app: FastAPI, announce: Callable[[], None]) -> _AnnouncingServer:
-    # uvloop sets TCP_NODELAY and sends what is written in one turn of the loop, headers and body, in one piece
     config = uvicorn.Config(
         app,
         loop="auto",
-        http="httptools",
+        http=OneWriteHttpProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
