@@ -332,7 +332,7 @@ class _Fit:
 
 
 def fits(given: ValueType, taken: ValueType) -> bool:
-    """Whether a value of type ``given`` may be passed where ``taken`` is declared: the same, or one of ``_ALSO_FITS``."""
+    """Whether a value of type ``given`` may be passed where ``taken`` is declared: the same, or a pair that also fits."""
     return given is taken or ValueType.JSON in (given, taken) or (given, taken) in _ALSO_FITS
 
 
