@@ -110,6 +110,7 @@ SAME = [
     ("def f():\n    global n\n    n = 1", "def f():\n    global n\n    n = 1\n    pass"),
     ("def f(x, /): return x", "def f(y, /): return y"),
     ("lambda x, /: x + 1", "lambda y, /: y + 1"),
+    ("def f(x):\n    a = vars(x)\n    return a", "def f(x):\n    b = vars(x)\n    return b"),
     (
         "def f(x):\n    if x: return 1\n    elif g: return 2",
         "def f(x):\n    if x: return 1\n    else:\n        if g: return 2",
@@ -158,6 +159,9 @@ DIFFERENT = [
     ("def f(x): return f'{x}'", "def f(x): return f'{x!r}'"),
     ("def f():\n    x = 1\n    return f'{x=}'", "def f():\n    y = 1\n    return f'{y=}'"),
     ("def f():\n    x = 1\n    return locals()", "def f():\n    y = 1\n    return locals()"),
+    ("def f():\n    x = 1\n    return vars()", "def f():\n    y = 1\n    return vars()"),
+    ("def f():\n    x = 1\n    return eval('x')", "def f():\n    y = 1\n    return eval('x')"),
+    ("def f(x, a):\n    def vars(a): return a\n    return vars(x)", "def f(x, a):\n    return vars(x)"),
     ("def f():\n    import numpy as np\n    return np", "def f():\n    import pandas as np\n    return np"),
     ("def f():\n    from a import b\n    return b", "def f():\n    from .a import b\n    return b"),
     ("def f(x): return x[1:2]", "def f(x): return x[1::2]"),

@@ -49,7 +49,7 @@ def absolute(source: ModuleSource, level: int, module: str) -> str:
     if level == 0:
         return module
     package = source.name.split(".") if source.is_package else source.name.split(".")[:-1]
-    package = package[: len(package) - (level - 1)]
+    package = package[: max(0, len(package) - (level - 1))]
     return ".".join([*package, module] if module else package)
 
 

@@ -43,6 +43,7 @@ Code = FunctionNode | ast.ClassDef | ast.Lambda | ast.stmt | ast.expr | ast.Modu
 
 _REFLECTION = frozenset({"locals", "vars", "dir", "eval", "exec"})
 _DYNAMIC = frozenset({"globals", "vars", "eval", "exec"})
+_REFLECTION_ON_AN_ARGUMENT = (("vars",), ("dir",))  # of themselves they show locals, of an argument its attributes
 _IMPORTERS = frozenset({"__import__", "import_module"})
 _BLOCKS = frozenset({"body", "orelse", "finalbody"})
 
@@ -282,7 +283,10 @@ class _Walk:
         if path is not None and path[-1] in _IMPORTERS:
             self._import_call(node)
         self.out.append("Call")
-        self.visit(node.func)
+        if node.args and path in _REFLECTION_ON_AN_ARGUMENT:
+            self.out.append(self._resolve(path[0])[0])
+        else:
+            self.visit(node.func)
         self._list(node.args)
         self._list(node.keywords)
 
