@@ -127,7 +127,8 @@ def _check_pipeline(graph: Graph) -> None:
         raise GraphError(f"run_timeout of pipeline {graph.name!r} must be more than zero", where=where)
     _check_repeated(f"pipeline {graph.name!r} has two parameters", (p.name for p in graph.parameters), where)
     for parameter in graph.parameters:
-        if not parameter.required and not parameter.type.accepts(parameter.default):
+        fitting = parameter.required or parameter.default is None or parameter.type.accepts(parameter.default)
+        if not fitting:
             raise GraphError(
                 f"parameter {parameter.name!r} is {parameter.type.article} and its default is {parameter.default!r}",
                 where=where,
@@ -332,7 +333,7 @@ class _Fit:
 
 
 def fits(given: ValueType, taken: ValueType) -> bool:
-    """Whether a value of type ``given`` may be passed where ``taken`` is declared: the same, or a pair that also fits."""
+    """Whether a value of type ``given`` may be passed where ``taken`` is declared."""
     return given is taken or ValueType.JSON in (given, taken) or (given, taken) in _ALSO_FITS
 
 
