@@ -32,18 +32,26 @@ class RunView:
 
 def resolve_inputs(task: Task, view: RunView, store: ExecutionStore) -> dict[str, ResolvedInput] | Missing:
     """Every input of ``task`` by name. An optional input that is not there is left out: its default applies."""
+    resolved, missing = resolve_known(task, view, store)
+    for name, reason in missing.items():
+        return Missing(f"input {name!r} {reason}")
+    return resolved
+
+
+def resolve_known(task: Task, view: RunView, store: ExecutionStore) -> tuple[dict[str, ResolvedInput], dict[str, str]]:
+    """What can be resolved, and why each needed input that cannot be is missing."""
     resolved: dict[str, ResolvedInput] = {}
+    missing: dict[str, str] = {}
     for spec in task.inputs:
         binding = task.bindings.get(spec.name)
         if binding is None:
             continue
         found = _resolve(binding, spec, view, store)
-        if isinstance(found, Missing):
-            if not spec.optional:
-                return Missing(f"input {spec.name!r} {found.reason}")
-            continue
-        resolved[spec.name] = found
-    return resolved
+        if not isinstance(found, Missing):
+            resolved[spec.name] = found
+        elif not spec.optional:
+            missing[spec.name] = found.reason
+    return resolved, missing
 
 
 def _resolve(binding: Binding, spec: InputSpec, view: RunView, store: ExecutionStore) -> ResolvedInput | Missing:

@@ -49,7 +49,7 @@ from millrace.core.rules.admission import admit
 from millrace.core.states import AttemptState, RunState, TaskState
 from millrace.interfaces import Clock, ExecutionStore, Executor, Ids, LeaseLost, Notifier, PipelineStore
 from millrace.scheduler.active_run import ActiveRun, Prepared
-from millrace.scheduler.cache_keys import cache_key
+from millrace.scheduler.cache_keys import SourceDigest, cache_key
 from millrace.scheduler.due_runs import queue_due_runs
 from millrace.scheduler.inputs import Missing, RunView, resolve_inputs
 from millrace.scheduler.lease_keeper import LeaseKeeper
@@ -75,6 +75,7 @@ class SchedulerParts:
     clock: Clock
     ids: Ids
     artifact_root: str
+    source_digest: SourceDigest
     owner: str
     lease: int = 5_000_000
     observe: Callable[[Step], None] | None = None
@@ -119,7 +120,7 @@ class Scheduler:
             try:
                 self.step(look=True)
             except StorageError as error:
-                _log.error("the database refused a step; going on from what it holds: %s", error)  # noqa: TRY400 - said in one line
+                _log.error("the database refused a step; going on from what it holds: %s", error)
                 self._forget_all()
                 self._pause(1.0)
                 continue
@@ -350,7 +351,7 @@ class Scheduler:
         if isinstance(resolved, Missing):
             self._work.append((active, InputsUnavailable(self._clock.now(), place, resolved.reason)))
             return
-        key = cache_key(task, active.version, resolved) if task.cache else None
+        key = cache_key(task, active.version, resolved, self._parts.source_digest) if task.cache else None
         if key is not None and use_cache:
             entry = self._store.cached(key.key)
             if entry is not None:
