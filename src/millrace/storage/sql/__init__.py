@@ -1,0 +1,1 @@
+"""The database, on SQLite and PostgreSQL through one schema and one SQL text."""
