@@ -281,6 +281,16 @@ def test_every_function_of_the_standard_library_has_a_fingerprint() -> None:
                 assert function_fingerprint(one) == function_fingerprint(other)
 
 
+def test_a_very_long_sum_is_no_trouble() -> None:
+    terms = [f"x{number}" for number in range(3000)]
+    one = ast.parse(f"f = lambda: {' + '.join(terms[:900])}").body[0]
+    assert isinstance(one, ast.Assign)
+    tall: ast.expr = one.value.body  # type: ignore[attr-defined] # it is a lambda
+    for term in terms[900:]:
+        tall = ast.BinOp(tall, ast.Add(), ast.Name(term, ast.Load()))
+    assert function_fingerprint(ast.Lambda(one.value.args, tall))  # type: ignore[attr-defined] # it is a lambda
+
+
 def test_the_hash_seed_does_not_matter() -> None:
     program = "import sys; from millrace.core.fingerprint import function_fingerprint as f; print(f(sys.argv[1]))"
     for seed in ("1", "2"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -62,7 +62,7 @@ DAILY = CronDataInterval("0 0 * * *")
         ("@annually", CronDataInterval("0 0 1 1 *")),
         (" 30  2 * * * ", CronDataInterval("30 2 * * *")),
         (timedelta(hours=6), DeltaDataInterval(timedelta(hours=6))),
-        (CronTrigger("0 0 * * *"), CronTrigger("0 0 * * *")),
+        (CronTrigger("@daily"), CronTrigger("0 0 * * *")),
     ],
 )
 def test_what_a_schedule_may_be(value: Any, expected: Timetable) -> None:
@@ -76,6 +76,32 @@ def test_the_zone_is_the_given_one_then_that_of_start_date_then_utc() -> None:
     offset = datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=-5, minutes=-30)))
     assert parse_schedule("@daily", start_date=offset) == CronDataInterval("0 0 * * *", "-05:30")
     assert parse_schedule("@daily", start_date=datetime(2024, 1, 1)) == DAILY
+
+
+class NamelessZone(tzinfo):
+    def __init__(self, hours: int) -> None:
+        self.hours = hours
+
+    def utcoffset(self, when: datetime | None) -> timedelta:
+        return timedelta(hours=self.hours)
+
+    def dst(self, when: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def tzname(self, when: datetime | None) -> str | None:
+        return None
+
+
+def test_a_start_date_in_a_zone_without_a_name_is_refused_unless_it_is_utc() -> None:
+    assert parse_schedule("@daily", start_date=datetime(2024, 1, 1, tzinfo=NamelessZone(0))) == DAILY
+    with pytest.raises(UsageError, match="has no name to schedule by"):
+        parse_schedule("@daily", start_date=datetime(2024, 1, 1, tzinfo=NamelessZone(2)))
+
+
+def test_the_ends_of_the_calendar_stand_for_always_and_never() -> None:
+    for zone in ("America/New_York", "Asia/Tokyo"):
+        assert to_utc(datetime.max, zone) == datetime.max.replace(tzinfo=UTC)
+        assert to_utc(datetime.min, zone) == datetime.min.replace(tzinfo=UTC)
 
 
 def test_seconds_may_stand_first() -> None:

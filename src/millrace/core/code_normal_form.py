@@ -54,7 +54,6 @@ _FIELDS: dict[str, Dotted] = {
     "AsyncWith": ("items", "body"),
     "AugAssign": ("target", "op", "value"),
     "Await": ("value",),
-    "BinOp": ("left", "op", "right"),
     "BoolOp": ("op", "values"),
     "Call": ("func", "args", "keywords"),
     "Compare": ("left", "ops", "comparators"),
@@ -290,6 +289,19 @@ class _Walk:
         self._list(node.args)
         self._list(node.keywords)
 
+    def _binary(self, node: ast.BinOp) -> None:
+        """A long sum is a deep tree to its left; it is walked in a loop, not by recursion."""
+        right: list[ast.BinOp] = []
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp):
+            self.out.append("BinOp")
+            right.append(left)
+            left = left.left
+        self.visit(left)
+        for parent in reversed(right):
+            self.visit(parent.op)
+            self.visit(parent.right)
+
     def _import_call(self, node: ast.Call) -> None:
         """``import_module("name")`` is an import; with a name that is computed it may be any."""
         target = node.args[0] if node.args else None
@@ -464,6 +476,7 @@ class _Walk:
         "AnnAssign": _annotated,
         "AsyncFunctionDef": _function,
         "Attribute": _attribute,
+        "BinOp": _binary,
         "Call": _call,
         "ClassDef": _class,
         "Constant": _constant,

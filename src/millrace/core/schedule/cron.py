@@ -20,11 +20,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
-
-from cronsim import CronSim, CronSimError
+from typing import TYPE_CHECKING
 
 from millrace.core.errors import UsageError
 from millrace.core.schedule.zones import first_instant, instants, repeated_span, wall_clock
+
+if TYPE_CHECKING:
+    from cronsim import CronSim
 
 _TICK = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -57,11 +59,11 @@ PRESETS = {
 
 
 def checked_expression(text: str) -> str:
-    """The expression with its blanks tidied; UsageError that names the bad field and what it may hold.
+    """The expression, presets spelt out and blanks tidied; UsageError that names the bad field and what it may hold.
 
     Five fields, or six with the seconds last, as croniter (and so Airflow) reads them.
     """
-    fields = text.split()
+    fields = PRESETS.get(text.strip(), text).split()
     if len(fields) not in {5, 6}:
         names = ", ".join(name for name, *_ in _FIELDS[:5])
         raise UsageError(
@@ -72,14 +74,14 @@ def checked_expression(text: str) -> str:
         alone = ["*"] * 6
         alone[position] = _plain_field(position, field)
         try:
-            CronSim(_seconds_first(alone), _NAIVE_EPOCH)
-        except CronSimError as error:
+            _expansion(alone, _NAIVE_EPOCH)
+        except _NoExpansion as error:
             raise _bad_field(text, position, field) from error
     expression = " ".join(fields)
     try:
         if next(_wall_times(expression, _NAIVE_EPOCH), None) is None:
             raise _never_fires(text)
-    except CronSimError as error:
+    except _NoExpansion as error:
         raise _never_fires(text) from error
     return expression
 
@@ -145,7 +147,7 @@ def _previous_elapsed(expression: str, zone: tzinfo, before: datetime) -> dateti
 def _wall_times(expression: str, start: datetime, *, reverse: bool = False) -> Iterator[datetime]:
     """Matching wall-clock times strictly after (before) a naive one; ends when 50 years hold none."""
     fields = [_plain_field(position, field) for position, field in enumerate(expression.split())]
-    yield from CronSim(_seconds_first(fields), start.replace(fold=0), reverse=reverse)
+    yield from _expansion(fields, start, reverse=reverse)
 
 
 def _first(expression: str, fires: Iterator[datetime]) -> datetime:
@@ -158,12 +160,21 @@ def _covers_every_hour(expression: str) -> bool:
     hour = expression.split()[1]
     if hour == "*":
         return True
-    hours = CronSim(f"0 0 {_plain_field(1, hour)} * * *", _NAIVE_EPOCH).hours
-    return hours >= _ALL_HOURS
+    return _expansion(["0", _plain_field(1, hour), "*", "*", "*"], _NAIVE_EPOCH).hours >= _ALL_HOURS
 
 
-def _seconds_first(fields: list[str]) -> str:
-    return " ".join(fields[-1:] + fields[:-1] if len(fields) == 6 else fields)
+class _NoExpansion(Exception):
+    """A field that is not cron, or fields that together match no date."""
+
+
+def _expansion(fields: list[str], start: datetime, *, reverse: bool = False) -> CronSim:
+    from cronsim import CronSim, CronSimError  # imported when the first cron schedule is read, not before
+
+    seconds_first = fields[-1:] + fields[:-1] if len(fields) == 6 else fields
+    try:
+        return CronSim(" ".join(seconds_first), start.replace(fold=0), reverse=reverse)
+    except CronSimError as error:
+        raise _NoExpansion(str(error)) from error
 
 
 def _plain_field(position: int, field: str) -> str:

@@ -43,7 +43,7 @@ def parse_schedule(
         return value
     if value is None:
         return NullTimetable()
-    zone = timezone or name_of(start_date.tzinfo if start_date else None) or "UTC"
+    zone = timezone or _zone_of_start(start_date)
     if isinstance(value, timedelta):
         return DeltaDataInterval(value, anchor=None if start_date is None else to_utc(start_date, zone))
     if isinstance(value, str):
@@ -52,6 +52,21 @@ def parse_schedule(
         f"a schedule cannot be a {type(value).__name__}",
         remedy="Give a cron expression, a preset such as '@daily', a timedelta, a timetable or None.",
     )
+
+
+def _zone_of_start(start_date: datetime | None) -> str:
+    if start_date is None or start_date.tzinfo is None:
+        return "UTC"
+    name = name_of(start_date.tzinfo)
+    if name is not None:
+        return name
+    offsets = [(start_date + timedelta(days=days)).utcoffset() for days in range(0, 366, 30)]
+    if any(offsets):
+        raise UsageError(
+            f"the time zone of start_date ({start_date.tzinfo!r}) has no name to schedule by",
+            remedy="Use zoneinfo.ZoneInfo('Europe/Berlin') or the like, or name the pipeline's timezone.",
+        )
+    return "UTC"
 
 
 def _of_text(text: str, zone: str, seconds: Literal["first", "last"]) -> Timetable:

@@ -9,7 +9,7 @@ later wall-clock times never map to earlier instants.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attrs import frozen
@@ -75,7 +75,12 @@ def name_of(zone: tzinfo | None) -> str | None:
 
 
 def to_utc(value: datetime, zone_name: str = "UTC") -> datetime:
-    """An instant in UTC; a naive value is read on the clock of ``zone_name``."""
+    """An instant in UTC; a naive value is read on the clock of ``zone_name``.
+
+    The first and the last year that Python knows stand for "always" and "never" and are taken as they are.
+    """
+    if value.year in {MINYEAR, MAXYEAR}:
+        return value.replace(tzinfo=UTC)
     if value.tzinfo is not None:
         return value.astimezone(UTC)
     zone = zone_of(zone_name)
