@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -87,25 +88,40 @@ def test_a_model_that_mlflow_saved_predicts_the_same_here(tmp_path: Path, cancer
         model.predict(frame.drop("mean area"))
 
 
-with warnings.catch_warnings():
-    # mlflow asks for type hints when such a class is defined; it would take them for the model's schema
-    warnings.simplefilter("ignore")
-
-    class Doubler(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined] # mlflow exports it too dynamically
-        """A custom model with an inference parameter, answering in pandas."""
-
-        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # see above
-            return pd.DataFrame({"twice": model_input["x"] * (params or {}).get("by", 2)})
+LOADER = """
+from pathlib import Path
+import pandas as pd
 
 
-# mlflow urges to give an input example, with which it would infer the signature that is given here
+class Scaler:
+    def __init__(self, path):
+        self.factor = float(Path(path).read_text())
+
+    def predict(self, model_input, params=None):
+        return pd.DataFrame({"scaled": model_input["x"] * self.factor * params["by"]})
+
+
+_load_pyfunc = Scaler
+"""
+
+
+# mlflow urges to give an input example, from which it would infer the signature that is given here
 @pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning")
-def test_a_python_model_of_mlflow_with_params(tmp_path: Path) -> None:
-    signature = mlflow.models.infer_signature(pd.DataFrame({"x": [1.5]}), params={"by": 2})
-    mlflow.pyfunc.save_model(str(tmp_path / "m"), python_model=Doubler(), signature=signature, pip_requirements=[])
+def test_a_model_with_code_data_and_params_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scaler_loader.py").write_text(LOADER)
+    (tmp_path / "factor.txt").write_text("2")
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "m"),
+        loader_module="scaler_loader",
+        code_paths=[str(tmp_path / "scaler_loader.py")],
+        data_path=str(tmp_path / "factor.txt"),
+        signature=mlflow.models.infer_signature(pd.DataFrame({"x": [1.5]}), params={"by": 1}),
+        pip_requirements=[],
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the model's code folder goes in front, for this test only
     model = load_model(tmp_path / "m")
-    assert model.predict([{"x": 2}])["twice"].tolist() == [4.0]
-    assert model.predict({"x": [2, 3]}, {"by": 10})["twice"].tolist() == [20.0, 30.0]
+    assert model.predict([{"x": 2}])["scaled"].tolist() == [4.0]
+    assert model.predict({"x": [2, 3]}, {"by": 10})["scaled"].tolist() == [20.0, 30.0]
     with pytest.raises(ModelError, match="'by' takes long, not '3'"):
         model.predict({"x": 2}, {"by": "3"})
     with pytest.raises(ModelError, match="no probabilities"):

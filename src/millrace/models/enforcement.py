@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NoReturn
@@ -30,7 +30,6 @@ POLARS_TYPES: Mapping[str, Any] = {
     "binary": pl.Binary(),
     "datetime": pl.Datetime("us"),
 }
-_INTEGRAL = ("integer", "long")
 _CANNOT_BE_MISSING = ("boolean", "integer", "long")
 
 ModelInput = pl.DataFrame | np.ndarray[Any, Any] | dict[str, np.ndarray[Any, Any]]
@@ -78,20 +77,8 @@ def cast_column(column: pl.Series, spec: ColumnSpec) -> pl.Series:
     """``column`` in the type of ``spec``. Raises ``ModelError`` with the first value that does not fit."""
     if column.dtype == pl.Null and spec.type in POLARS_TYPES:
         column = column.cast(POLARS_TYPES[spec.type])
-    if spec.type in _INTEGRAL:
-        column = _integral(column, spec)
-    elif spec.type in {"float", "double"}:
-        column = _floating(column, spec)
-    elif spec.type == "datetime":
-        column = _datetime(column, spec)
-    elif spec.type == "binary":
-        column = _binary(column, spec)
-    elif spec.type == "array":
-        column = _array(column, spec)
-    elif spec.type == "string" and isinstance(column.dtype, pl.Categorical | pl.Enum):
-        column = column.cast(pl.String)
-    elif spec.type in POLARS_TYPES and column.dtype != POLARS_TYPES[spec.type]:
-        _refuse(column, spec, column.is_not_null())
+    if column.dtype != POLARS_TYPES.get(spec.type):  # the same already is usual, and each expression costs 0.1 ms
+        column = _CASTS.get(spec.type, _same)(column, spec)
     if spec.required and spec.type in _CANNOT_BE_MISSING and column.null_count():
         row = column.is_null().arg_max()
         raise ModelError(
@@ -148,8 +135,6 @@ def _instant(column: pl.Series, spec: ColumnSpec, row: int) -> datetime | None:
 
 def _binary(column: pl.Series, spec: ColumnSpec) -> pl.Series:
     """JSON has no bytes: there they travel as base64."""
-    if column.dtype == pl.Binary:
-        return column
     if column.dtype != pl.String:
         _refuse(column, spec, column.is_not_null())
     decoded: list[bytes | None] = []
@@ -166,6 +151,35 @@ def _array(column: pl.Series, spec: ColumnSpec) -> pl.Series:
     if not isinstance(column.dtype, pl.List | pl.Array):
         _refuse(column, spec, column.is_not_null())
     return column.cast(pl.List(POLARS_TYPES[str(element)])) if element in POLARS_TYPES else column
+
+
+def _text(column: pl.Series, spec: ColumnSpec) -> pl.Series:
+    if not isinstance(column.dtype, pl.Categorical | pl.Enum):
+        _refuse(column, spec, column.is_not_null())
+    return column.cast(pl.String)
+
+
+def _boolean(column: pl.Series, spec: ColumnSpec) -> pl.Series:
+    _refuse(column, spec, column.is_not_null())
+    return column.cast(pl.Boolean)
+
+
+def _same(column: pl.Series, _spec: ColumnSpec) -> pl.Series:
+    """Objects, maps and the type `any` are the model's own business."""
+    return column
+
+
+_CASTS: Mapping[str, Callable[[pl.Series, ColumnSpec], pl.Series]] = {
+    "boolean": _boolean,
+    "integer": _integral,
+    "long": _integral,
+    "float": _floating,
+    "double": _floating,
+    "string": _text,
+    "binary": _binary,
+    "datetime": _datetime,
+    "array": _array,
+}
 
 
 def _refuse(column: pl.Series, spec: ColumnSpec, bad: pl.Series) -> None:

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import polars as pl
 
-from millrace.core.errors import ModelError, did_you_mean
+from millrace.core.errors import DataError, ModelError, did_you_mean
 from millrace.models.inputs import as_frame
 
 if TYPE_CHECKING:
@@ -76,15 +76,41 @@ class EstimatorModel:
     def features(self, model_input: Any) -> Any:
         """The estimator's own input: a named frame when it was fitted on one, else an array."""
         data = as_frame(model_input)
+        if self.transform is not None:
+            data = self._transformed(data, self.transform)
         if isinstance(data, np.ndarray):
             return data
-        if self.transform is not None:
-            data = self.transform.apply(data, skip_missing_outputs=True)
         fitted_on = getattr(self.estimator, "feature_names_in_", None)
         names = self.feature_names or (None if fitted_on is None else tuple(fitted_on))
         if names is not None:
             data = _selected(data, names)
         return data.to_numpy() if fitted_on is None else data
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The raw columns that a prediction rests on; empty when neither transform nor feature names tell."""
+        if self.transform is None:
+            return self.feature_names or ()
+        needed = {raw for name in self._outputs(self.transform) for raw in self.transform.inputs_of(name)}
+        return tuple(name for name in self.transform.input_columns if name in needed)
+
+    def _outputs(self, transform: TransformGraph) -> Sequence[str]:
+        return self.feature_names or transform.feature_names
+
+    def _transformed(self, data: pl.DataFrame | np.ndarray[Any, Any], transform: TransformGraph) -> pl.DataFrame:
+        frame = as_frame(data, self.input_columns)
+        assert isinstance(frame, pl.DataFrame), "named data is a frame"
+        if missing := [name for name in self.input_columns if name not in frame.columns]:
+            raise ModelError(
+                f"the column {missing[0]!r} is missing ({len(missing)} of {len(self.input_columns)})",
+                remedy=did_you_mean(missing[0], set(frame.columns) - set(self.input_columns)),
+            )
+        try:
+            # the label is usually absent in serving, and the estimator has no use for it
+            outputs = transform.apply(frame.select(self.input_columns), skip_missing_outputs=True)
+        except DataError as error:
+            raise ModelError(error.message, where=error.where, remedy=error.remedy) from error
+        return outputs.select(self._outputs(transform))
 
     def _named(self, classes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         labels = self.class_labels

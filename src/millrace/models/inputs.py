@@ -88,8 +88,10 @@ def column_of(name: str, values: Any) -> pl.Series:
         raise _mixture(name, values)
     numeric = kinds == {"number"}
     dtype = pl.Float64 if numeric and any(isinstance(value, float) for value in values) else None
+    if dtype is not None:  # in Python: on the few values of a request an expression engine costs more than it saves
+        values = [None if value != value else value for value in values]  # noqa: PLR0124 - only NaN differs from itself
     try:
-        return _nan_to_null(pl.Series(name, values, dtype=dtype, strict=not numeric))
+        return pl.Series(name, values, dtype=dtype, strict=not numeric)
     except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"column {name!r} cannot be read: {reason}", remedy="Give values of one type.") from error

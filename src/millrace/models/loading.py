@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import attrs
 import numpy as np
 
-from millrace.core.errors import ModelError
+from millrace.core.errors import DataError, ModelError
 from millrace.models.enforcement import enforce_signature
 from millrace.models.estimator_model import EstimatorModel
 from millrace.models.foreign_model import load_foreign_model
@@ -120,4 +120,7 @@ def _load_transform(folder: Path, name: str | None) -> Any:
     path = inside(folder, name)
     if not path.is_dir():
         raise ModelError("the transform graph is missing", where=str(path), remedy="Save the model again.")
-    return TransformGraph.load(path)
+    try:
+        return TransformGraph.load(path)
+    except DataError as error:
+        raise ModelError(error.message, where=error.where or str(path), remedy="Save the model again.") from error

@@ -51,7 +51,8 @@ def save_model(
 
     ``transform`` is the folder of a fitted transform graph; it is copied in and applied before every
     prediction. ``feature_names`` are the (transformed) columns in the order the estimator was fitted on.
-    ``class_labels[i]`` names class ``i``. Without ``signature`` one is inferred from ``input_example``.
+    ``class_labels[i]`` names class ``i``. Of ``input_example`` the columns that a prediction rests on are kept;
+    without ``signature`` one is inferred from them.
     ``created`` is written as given (UTC); without it the file has no time.
 
     Raises ``ModelError`` when the estimator cannot be saved or would not load again, ``ConflictError`` when
@@ -79,6 +80,8 @@ def save_model(
             "transform": None if transform is None else TRANSFORM_FOLDER,
         }
         model = _load_again(path, folder, flavor)
+        if input_example is not None and (needed := model.input_columns):
+            input_example = input_example.select(name for name in input_example.columns if name in needed)
         if input_example is not None and signature is None:
             signature = infer_signature(input_example, model.predict(input_example))
         document = ModelMetadata(
