@@ -85,10 +85,10 @@ class Examples:
             raise NotFoundError("split", split, self.manifest.splits, where=str(self.path))
 
 
-def read_shard(path: Path) -> pl.DataFrame:
-    """One shard's rows; raises `DataError` if the file vanished or is no Parquet."""
+def read_shard(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """One shard's rows, of all or some columns; raises `DataError` if the file vanished or is no Parquet."""
     try:
-        return pl.read_parquet(path, glob=False)
+        return pl.read_parquet(path, columns=columns, glob=False)
     except FileNotFoundError as error:
         raise DataError(
             "a shard is missing", where=str(path), remedy="Something removed it; ingest the data again."

@@ -19,9 +19,9 @@ class Threshold:
     """Bounds on a metric's value, and on its change from the baseline model's.
 
     The change is the candidate's value less the baseline's. With `higher_is_better`, `change_absolute=-0.01` allows
-    a loss of 0.01 at most; with `lower_is_better`, `change_absolute=0.01` allows a rise of 0.01 at most. `change_relative`
-    is the same as a fraction of the baseline's value. Without a baseline the changes are ignored. Bounds apply
-    to all rows together, with `every_slice` to each slice too.
+    a loss of 0.01 at most; with `lower_is_better`, `change_absolute=0.01` allows a rise of 0.01 at most.
+    `change_relative` is the same as a fraction of the baseline's value. Without a baseline the changes are ignored.
+    Bounds apply to all rows together, with `every_slice` to each slice too.
     """
 
     lower_bound: float | None = None

@@ -11,32 +11,34 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from millrace.core.errors import DataError
 from millrace.data.statistics.moments import Moments
 from millrace.data.statistics.quantile_sketch import QuantileSketch
+from millrace.data.transform.vectors import Vector
 
 Value = dict[str, Any]
 
 
 class Analyzer(Protocol):
-    def partial(self, values: pl.Series) -> Any: ...
+    def partial(self, values: Vector) -> Any: ...
 
     def merge(self, left: Any, right: Any) -> Any: ...
 
     def finalize(self, partial: Any, params: Mapping[str, Any]) -> Value: ...
 
 
-def _finite(values: pl.Series) -> pl.Series:
-    numbers = values.drop_nulls().cast(pl.Float64)
-    return numbers.filter(numbers.is_finite())
+def _finite(values: Vector) -> NDArray[np.float64]:
+    numbers = values.present().astype(np.float64)
+    return numbers[np.isfinite(numbers)]
 
 
 class MomentsAnalyzer:
     """Count, mean, variance, minimum and maximum of the finite values."""
 
-    def partial(self, values: pl.Series) -> Moments:
-        return Moments.of(_finite(values).to_numpy())
+    def partial(self, values: Vector) -> Moments:
+        return Moments.of(_finite(values))
 
     def merge(self, left: Moments, right: Moments) -> Moments:
         return left.merge(right)
@@ -56,8 +58,8 @@ class MomentsAnalyzer:
 class QuantilesAnalyzer:
     """The boundaries between buckets of about equal share; equal boundaries are kept, so their number is fixed."""
 
-    def partial(self, values: pl.Series) -> QuantileSketch:
-        distinct, counts = np.unique(_finite(values).to_numpy(), return_counts=True)
+    def partial(self, values: Vector) -> QuantileSketch:
+        distinct, counts = np.unique(_finite(values), return_counts=True)
         return QuantileSketch.of(distinct, counts.astype(np.int64))
 
     def merge(self, left: QuantileSketch, right: QuantileSketch) -> QuantileSketch:
@@ -80,10 +82,15 @@ class MedianAnalyzer(QuantilesAnalyzer):
 class VocabularyAnalyzer:
     """All values by falling count, equal counts by value. The counts are exact: memory grows with distinct values."""
 
-    def partial(self, values: pl.Series) -> pl.DataFrame:
-        return (
-            values.drop_nulls().rename("value").value_counts(name="count").with_columns(pl.col("count").cast(pl.Int64))
-        )
+    def partial(self, values: Vector) -> pl.DataFrame:
+        present = values.present()
+        if values.categories is not None:
+            counts = np.bincount(present, minlength=len(values.categories))
+            table = pl.DataFrame({"value": values.categories, "count": counts.astype(np.int64)})
+            # Two categories may be one value by now, after lower() for instance; some may not occur.
+            return table.filter(pl.col("count") > 0).group_by("value").agg(pl.col("count").sum())
+        distinct, counts = np.unique(present, return_counts=True)
+        return pl.DataFrame({"value": distinct, "count": counts.astype(np.int64)})
 
     def merge(self, left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
         return pl.concat([left, right]).group_by("value").agg(pl.col("count").sum())

@@ -15,13 +15,14 @@ import polars as pl
 from millrace.core.errors import DataError, NotFoundError
 from millrace.data.atomic_output import new_folder
 from millrace.data.examples import Examples, read_shard
-from millrace.data.manifest import ExamplesManifest
+from millrace.data.manifest import ExamplesManifest, columns_of
 from millrace.data.shard_writer import ShardWriter
 from millrace.data.transform.analyzers import ANALYZERS
-from millrace.data.transform.expressions import compile_nodes
 from millrace.data.transform.graph import Output, TransformGraph
 from millrace.data.transform.nodes import BOOL, GROUP, Node, passes, reachable
+from millrace.data.transform.program import Program
 from millrace.data.transform.tracing import Preprocess, Traced, trace
+from millrace.data.transform.vectors import vector_of_series
 
 if TYPE_CHECKING:
     from millrace.interfaces import ShardRunner
@@ -74,11 +75,17 @@ class AnalysisPass:
 
     def __call__(self, shard: Path) -> list[Any]:
         sources = [self.nodes[number].inputs[0] for number in self.analyses]
-        compiled = compile_nodes(self.nodes, self.fitted, reachable(list(self.nodes), sources))
-        frame = read_shard(shard)
-        columns = frame.select([compiled[source].alias(str(source)) for source in sorted(set(sources))])
+        program = Program.of(self.nodes, self.fitted, sources)
+        frame = read_shard(shard, columns=list(program.columns))
+        types = {column.name: column for column in columns_of(frame)}
+        try:
+            raw = {name: vector_of_series(frame[name], types[name]) for name in program.columns}
+        except DataError as error:
+            error.where = error.where or str(shard)
+            raise
+        values = program.run(raw)
         return [
-            ANALYZERS[self.nodes[number].op].partial(columns[str(source)])
+            ANALYZERS[self.nodes[number].op].partial(values[source].stretched(frame.height))
             for number, source in zip(self.analyses, sources, strict=True)
         ]
 
@@ -99,7 +106,7 @@ class AnalysisPass:
             try:
                 results[number] = ANALYZERS[node.op].finalize(partial, node.params)
             except DataError as error:
-                below = [self.nodes[one] for one in reachable(list(self.nodes), node.inputs)]
+                below = [self.nodes[one] for one in reachable(self.nodes, node.inputs)]
                 names = ", ".join(repr(one.params["name"]) for one in below if one.op == "column")
                 error.message = f"column {names} {error.message}"
                 raise

@@ -6,7 +6,7 @@ its values. So a graph is written as JSON and run elsewhere without the function
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -57,19 +57,23 @@ class NodeList:
         return number
 
 
-def reachable(nodes: list[Node], ends: Iterable[int]) -> list[int]:
-    """The numbers of all nodes that `ends` rest on, themselves included, in order."""
+def reachable(nodes: Sequence[Node], ends: Iterable[int], *, through_analyses: bool = True) -> list[int]:
+    """The numbers of all nodes that `ends` rest on, themselves included, in order.
+
+    Without `through_analyses` only what is computed for each row: an analysis is a constant by then.
+    """
     found: set[int] = set()
     open_ = list(ends)
     while open_:
         number = open_.pop()
         if number not in found:
             found.add(number)
-            open_.extend(nodes[number].inputs)
+            if through_analyses or nodes[number].kind != ANALYSIS:
+                open_.extend(nodes[number].inputs)
     return sorted(found)
 
 
-def passes(nodes: list[Node]) -> list[list[int]]:
+def passes(nodes: Sequence[Node]) -> list[list[int]]:
     """The analyses, grouped into the fewest full passes over the data.
 
     An analysis belongs to the first pass before which everything that it rests on has been fitted.
