@@ -1,0 +1,1 @@
+"""Executors: they run attempts and report how each ended. They decide nothing."""

@@ -1,0 +1,569 @@
+"""The one thread of the local executor: processes, pipes, timers, reports. Events, never polling.
+
+Everything that happens is one turn: what the descriptors say, what was asked from other threads (:meth:`Loop.post`),
+timers that are due, then launches to workers that can take them, then all reports of the turn in one call.
+
+Invariant: each launch has one end report. A launch that a worker had not begun when that worker went away is given to
+another without a report. The report of an attempt goes out after its log is complete and after everything it asked of
+the platform is done.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import attrs
+
+from millrace.core.attempts import AttemptReport, FailureKind, Launch
+from millrace.core.types import Json
+from millrace.executors.durations import in_words
+from millrace.executors.local.assignment import (
+    busy_worker,
+    idle_worker,
+    moving_average,
+    prefetch_depth,
+    worker_to_recycle,
+)
+from millrace.executors.local.exits import OomCounter, describe_exit, describe_failed_start
+from millrace.executors.local.log_stream import LogStream
+from millrace.executors.local.service_lanes import ServiceLanes
+from millrace.executors.local.worker_process import WorkerProcess
+from millrace.executors.local.workers import PREFETCH_PATIENCE, Ending, EndingStep, Running, Worker
+from millrace.interfaces import Clock, LogStore, TaskServices
+
+_LEAVE_SECONDS = 2.0
+_REVOKE_SECONDS = 1.0
+_MEMORY_INTERVAL = 0.2
+_OOM_FRESH = 1.0
+_DRAIN_CHUNKS = 256
+_BACKOFF_AFTER = 3
+_BACKOFF_LIMIT = 60.0
+
+
+@attrs.frozen
+class LocalSettings:
+    """Sizes and limits of a local executor. Times in seconds."""
+
+    command: Sequence[str]
+    parallelism: int
+    prestart: int
+    memory_limit: int | None = None
+    """Resident bytes that a worker with its child processes may use."""
+    recycle_after: int = 1000
+    grace: float = 5.0
+    """Between SIGTERM and SIGKILL."""
+    start_timeout: float = 60.0
+    load_timeout: float = 600.0
+    """For importing the user's code."""
+
+
+class Loop:
+    """Runs in its own thread until it was closed and every process is gone."""
+
+    def __init__(
+        self,
+        settings: LocalSettings,
+        *,
+        logs: LogStore,
+        services_for: Callable[[Launch], TaskServices],
+        clock: Clock,
+        report: Callable[[Sequence[AttemptReport]], None],
+    ) -> None:
+        self._settings = settings
+        self._logs = logs
+        self._clock = clock
+        self._report = report
+        self._selector = selectors.DefaultSelector()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
+        self._posted: deque[Callable[[], None]] = deque()
+        self._workers: list[Worker] = []
+        self._queue: deque[Launch] = deque()
+        self._unfinished: dict[str, AttemptReport] = {}
+        """Ended attempts whose log is not complete."""
+        self._marked: set[str] = set()
+        """Attempts whose log is complete and whose end has not come."""
+        self._reports: list[AttemptReport] = []
+        self._lanes = ServiceLanes(services_for, post=self.post, reply=self._reply, ended=self._forward)
+        self._oom = OomCounter()
+        self._oom_kills = 0
+        self._oom_read_at = 0.0
+        self._average: float | None = None
+        self._next_sample = 0.0
+        self._failed_starts = 0
+        self._no_start_before = 0.0
+        self._closing = False
+        self.open: set[str] = set()
+        """Attempts that were submitted and have not ended."""
+        self.depth = 0
+        """Launches that may wait in each worker at present."""
+
+    # --- from any thread, also from a signal handler ------------------------------------------------------------------
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Do ``action`` on the loop's thread."""
+        self._posted.append(action)
+        os.eventfd_write(self._wake, 1)
+
+    def dispose(self) -> None:
+        """After the thread has ended."""
+        os.close(self._wake)
+
+    def run(self) -> None:
+        """The body of the thread."""
+        try:
+            self._keep_warm()
+            while not self._closing or self._workers or self._lanes.busy or self._posted or self._reports:
+                self._turn()
+        finally:
+            for worker in tuple(self._workers):
+                worker.process.kill()
+                worker.process.reap()
+                worker.process.close()
+            self._lanes.close()
+            self._selector.close()
+
+    # --- posted -------------------------------------------------------------------------------------------------------
+
+    def submit(self, launches: Sequence[Launch]) -> None:
+        if self._closing:
+            for launch in launches:
+                self._refuse(launch, FailureKind.NOT_STARTED, "the executor was closed before it began")
+        else:
+            self._queue.extend(launches)
+
+    def stop(self, attempt_id: str, reason: str) -> None:
+        for launch in self._queue:
+            if launch.attempt_id == attempt_id:
+                self._queue.remove(launch)
+                self._refuse(launch, FailureKind.CANCELLED, reason)
+                return
+        for worker in self._workers:
+            if worker.running is not None and worker.running.launch.attempt_id == attempt_id:
+                self._end_running(worker, FailureKind.CANCELLED, reason)
+            elif attempt_id in worker.prefetched:
+                worker.stops[attempt_id] = reason
+                self._revoke(worker)
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        waiting, self._queue = self._queue, deque()
+        self.submit(tuple(waiting))
+        for worker in self._workers:
+            if worker.running is not None:
+                self._end_running(worker, FailureKind.LOST, "the executor was closed while it ran")
+            elif worker.ready:
+                self._dismiss(worker)
+            else:
+                worker.process.kill()
+
+    # --- one turn -----------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(self._seconds_to_next_timer()):
+            key.data()
+        while self._posted:
+            self._posted.popleft()()
+        self._act_on_time()
+        self._assign()
+        for worker in self._workers:
+            self._flush(worker)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """All reports of this turn; a start whose end is among them is left out, the end carries its time."""
+        if not self._reports:
+            return
+        reports, self._reports = self._reports, []
+        ended = {r.attempt_id for r in reports if r.event != "started"}
+        self._report([r for r in reports if r.event != "started" or r.attempt_id not in ended])
+
+    def _flush(self, worker: Worker) -> None:
+        if worker.process.flush():
+            self._selector.modify(
+                worker.process.messages,
+                selectors.EVENT_READ | selectors.EVENT_WRITE,
+                partial(self._on_writable, worker),
+            )
+
+    def _on_writable(self, worker: Worker) -> None:
+        if worker in self._workers:
+            if not worker.process.flush():
+                on_messages = partial(self._on_messages, worker)
+                self._selector.modify(worker.process.messages, selectors.EVENT_READ, on_messages)
+            self._on_messages(worker)
+
+    def _woken(self) -> None:
+        os.eventfd_read(self._wake)
+
+    def _seconds_to_next_timer(self) -> float | None:
+        due = [d for w in self._workers for d in w.deadlines(self._settings.start_timeout)]
+        if self._queue and self._no_start_before:
+            due.append(self._no_start_before)
+        if self._settings.memory_limit is not None and any(w.running for w in self._workers):
+            due.append(self._next_sample)
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _act_on_time(self) -> None:
+        now = time.monotonic()
+        for worker in tuple(self._workers):
+            if min(worker.deadlines(self._settings.start_timeout), default=now + 1) <= now:
+                self._overdue(worker, now)
+        limit = self._settings.memory_limit
+        if limit is not None and now >= self._next_sample:
+            self._next_sample = now + _MEMORY_INTERVAL
+            for worker in self._workers:
+                if worker.running is not None and worker.process.resident_bytes() > limit:
+                    self._out_of_memory(worker, limit)
+
+    def _overdue(self, worker: Worker, now: float) -> None:
+        running, ending = worker.running, worker.ending
+        if worker.leaving_until is not None and worker.leaving_until <= now:
+            worker.leaving_until = now + _LEAVE_SECONDS
+            worker.process.kill()
+        elif not worker.ready and worker.leaving_until is None:
+            worker.spawned = now
+            worker.process.kill()
+        elif ending is not None and ending.until is not None and ending.until <= now:
+            if ending.step is EndingStep.REVOKING:
+                self._terminate(worker, ending)
+            else:
+                self._kill(worker, ending)
+        elif ending is None and running is not None:
+            if running.deadline is not None and running.deadline <= now:
+                self._time_out(worker, running)
+            elif worker.prefetched and running.begun + PREFETCH_PATIENCE <= now:
+                self._revoke(worker)
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    def _spawn(self) -> None:
+        try:
+            process = WorkerProcess(self._settings.command)
+        except OSError as error:
+            command = self._settings.command[0]
+            self._start_failed(f"the worker process did not start: cannot run {command}: {error.strerror}", "")
+            return
+        worker = Worker(process, LogStream(self._logs.append, self._clock), time.monotonic())
+        self._workers.append(worker)
+        for descriptor, handler in (
+            (process.messages, self._on_messages),
+            (process.output, self._on_output),
+            (process.exited, self._on_exit),
+        ):
+            self._selector.register(descriptor, selectors.EVENT_READ, partial(handler, worker))
+
+    def _keep_warm(self) -> None:
+        while len(self._workers) < self._settings.prestart and not self._closing and not self._failed_starts:
+            self._spawn()
+
+    def _start_failed(self, reason: str, detail: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= _BACKOFF_AFTER:
+            wait = min(_BACKOFF_LIMIT, 2.0 ** (self._failed_starts - _BACKOFF_AFTER))
+            self._no_start_before = time.monotonic() + wait
+        if self._queue and not any(w.ready for w in self._workers):
+            self._refuse(self._queue.popleft(), FailureKind.NOT_STARTED, reason, detail)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Let an idle worker end by itself."""
+        worker.leaving_until = time.monotonic() + _LEAVE_SECONDS
+        worker.process.send({"type": "exit"})
+
+    def _on_output(self, worker: Worker) -> None:
+        if worker not in self._workers:
+            return
+        data = worker.process.read_output()
+        if data is None:
+            self._selector.unregister(worker.process.output)
+        elif data:
+            self._log(worker, data)
+
+    def _log(self, worker: Worker, data: bytes) -> None:
+        for attempt_id in worker.log.feed(data):
+            end = self._unfinished.pop(attempt_id, None)
+            if end is None:
+                self._marked.add(attempt_id)
+            else:
+                worker.unmarked.discard(attempt_id)
+                self._lanes.end(end)
+
+    def _on_messages(self, worker: Worker) -> None:
+        if worker not in self._workers:
+            return
+        documents = worker.process.receive()
+        for document in documents:
+            self._handle(worker, document)
+        if not documents and worker.process.hung_up:
+            self._selector.unregister(worker.process.messages)  # its exit is seen on another descriptor
+
+    def _on_exit(self, worker: Worker) -> None:
+        if worker not in self._workers:
+            return
+        returncode = worker.process.reap()
+        for document in worker.process.receive():
+            self._handle(worker, document)
+        for _ in range(_DRAIN_CHUNKS):
+            data = worker.process.read_output()
+            if not data:
+                break
+            self._log(worker, data)
+        worker.log.end()
+        self._workers.remove(worker)
+        for attempt_id in worker.unmarked:
+            self._lanes.end(self._unfinished.pop(attempt_id))
+        if worker.running is not None:
+            self._vanished(worker, worker.running, returncode)
+        self._take_back(worker, tuple(worker.prefetched))
+        if not worker.ready and not self._closing:
+            tail = tuple(worker.log.tail)
+            self._start_failed(describe_failed_start(returncode, tail), "\n".join(tail))
+        for descriptor in (worker.process.messages, worker.process.output, worker.process.exited):
+            if descriptor in self._selector.get_map():
+                self._selector.unregister(descriptor)
+        worker.process.close()
+        self._keep_warm()
+
+    # --- what a worker says -------------------------------------------------------------------------------------------
+
+    def _handle(self, worker: Worker, document: Json) -> None:
+        match document["type"]:
+            case "ready":
+                worker.ready = True
+                self._failed_starts = 0
+                self._no_start_before = 0.0
+                if self._closing:
+                    self._dismiss(worker)
+            case "started":
+                self._started(worker, document["at"])
+            case "end":
+                self._ended(worker, document)
+            case "revoked":
+                self._revoked(worker, document["attempts"])
+            case "call" | "send":
+                running = worker.running
+                if running is not None and running.launch.attempt_id == document["attempt"]:
+                    self._lanes.add(running.launch, document)
+
+    def _begin(self, worker: Worker, launch: Launch, *, at_once: bool) -> None:
+        now = time.monotonic()
+        worker.version = launch.code.version
+        worker.running = Running(launch, now, now + self._settings.load_timeout)
+        if now - self._oom_read_at > _OOM_FRESH:
+            self._oom_read_at, self._oom_kills = now, self._oom.read()
+        worker.oom_kills = self._oom_kills
+        worker.log.begin(launch.attempt_id, at_once=at_once)
+
+    def _started(self, worker: Worker, at: int) -> None:
+        running = worker.running
+        assert running is not None
+        launch = running.launch
+        running.started_at = at
+        limit = launch.execution_timeout
+        running.deadline = None if limit is None else time.monotonic() + limit / 1_000_000
+        self._reports.append(self._of(launch, "started", at, worker))
+
+    def _ended(self, worker: Worker, document: Json) -> None:
+        running, ending = worker.running, worker.ending
+        assert running is not None
+        now = time.monotonic()
+        end = attrs.evolve(AttemptReport.from_json(document["report"]), worker=worker.name)
+        if ending is not None and ending.attempt_id == end.attempt_id and end.at > ending.decided_at:
+            end = attrs.evolve(end, event="failed", kind=ending.kind, reason=ending.reason, outputs=())
+        self._average = moving_average(self._average, now - running.begun)
+        self.depth = prefetch_depth(self._average)
+        worker.running = None
+        worker.idle_since = now
+        if document["next"] is not None:
+            following = worker.prefetched.pop(document["next"])
+            self._begin(worker, following, at_once=True)
+        elif document["retire"]:
+            worker.leaving_until = now + _LEAVE_SECONDS
+            self._take_back(worker, tuple(worker.prefetched))
+        self._complete_log(worker, end)
+        if ending is not None:
+            if ending.step is EndingStep.REVOKING:
+                worker.ending = None  # it ended by itself before the signal
+            elif ending.step is EndingStep.TERMINATING:
+                self._kill(worker, ending)
+        self._stop_if_asked(worker)
+        if self._closing and worker.idle:
+            self._dismiss(worker)
+
+    def _complete_log(self, worker: Worker, end: AttemptReport) -> None:
+        """The end counts when the attempt's marker was read; the worker wrote it before it sent the end."""
+        if end.attempt_id not in self._marked:
+            self._unfinished[end.attempt_id] = end
+            worker.unmarked.add(end.attempt_id)
+            while end.attempt_id in self._unfinished:
+                data = worker.process.read_output()
+                if not data:
+                    return
+                self._log(worker, data)
+        else:
+            self._marked.remove(end.attempt_id)
+            self._lanes.end(end)
+
+    def _revoked(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
+        worker.revoking = False
+        self._take_back(worker, attempt_ids)
+        if worker.ending is not None and worker.ending.step is EndingStep.REVOKING:
+            self._terminate(worker, worker.ending)
+
+    def _take_back(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
+        """Launches that this worker has not begun go to the front of the queue, in their order."""
+        returned = [worker.prefetched.pop(a) for a in attempt_ids if a in worker.prefetched]
+        worker.given -= len(returned)
+        for launch in reversed(returned):
+            reason = worker.stops.pop(launch.attempt_id, None)
+            if reason is not None:
+                self._refuse(launch, FailureKind.CANCELLED, reason)
+            elif self._closing:
+                self._refuse(launch, FailureKind.NOT_STARTED, "the executor was closed before it began")
+            else:
+                self._queue.appendleft(launch)
+
+    # --- ending an attempt --------------------------------------------------------------------------------------------
+
+    def _end_running(self, worker: Worker, kind: FailureKind, reason: str) -> None:
+        running = worker.running
+        if running is None or worker.ending is not None:
+            return
+        worker.ending = Ending(
+            running.launch.attempt_id,
+            kind,
+            reason,
+            self._clock.now(),
+            EndingStep.REVOKING,
+            time.monotonic() + _REVOKE_SECONDS,
+        )
+        if worker.prefetched or worker.revoking:
+            self._revoke(worker)
+        else:
+            self._terminate(worker, worker.ending)
+
+    def _revoke(self, worker: Worker) -> None:
+        if not worker.revoking:
+            worker.revoking = True
+            worker.process.send({"type": "revoke"})
+
+    def _terminate(self, worker: Worker, ending: Ending) -> None:
+        ending.step = EndingStep.TERMINATING
+        ending.until = time.monotonic() + self._settings.grace
+        worker.process.signal_group(signal.SIGTERM)
+
+    def _kill(self, worker: Worker, ending: Ending) -> None:
+        ending.step = EndingStep.KILLED
+        ending.until = None
+        worker.process.kill()
+
+    def _stop_if_asked(self, worker: Worker) -> None:
+        """A launch that was to be stopped before it began has begun."""
+        if worker.running is not None:
+            reason = worker.stops.pop(worker.running.launch.attempt_id, None)
+            if reason is not None:
+                self._end_running(worker, FailureKind.CANCELLED, reason)
+
+    def _time_out(self, worker: Worker, running: Running) -> None:
+        limit = running.launch.execution_timeout
+        if running.started_at is None:
+            limit = int(self._settings.load_timeout * 1_000_000)
+            reason = f"its code was not loaded within {in_words(limit)}"
+        else:
+            assert limit is not None
+            reason = f"did not finish within {in_words(limit)}"
+        running.deadline = None
+        self._end_running(worker, FailureKind.TIMED_OUT, reason)
+
+    def _out_of_memory(self, worker: Worker, limit: int) -> None:
+        if worker.ending is None:
+            reason = f"out of memory: the task used more than its worker's limit of {limit / 2**20:.0f} MiB"
+            self._end_running(worker, FailureKind.OUT_OF_MEMORY, reason)
+        if worker.ending is not None:
+            self._kill(worker, worker.ending)  # it grows meanwhile: no grace
+
+    def _vanished(self, worker: Worker, running: Running, returncode: int) -> None:
+        """The process is gone without an end of the attempt."""
+        ending = worker.ending
+        if ending is None:
+            kind, reason = describe_exit(returncode, out_of_memory=self._oom.read() > worker.oom_kills)
+        elif ending.attempt_id == running.launch.attempt_id:
+            kind, reason = ending.kind, ending.reason
+        else:
+            kind, reason = FailureKind.LOST, "its worker was stopped because of the attempt before"
+        end = self._of(running.launch, "failed", self._clock.now(), worker)
+        self._lanes.end(
+            attrs.evolve(
+                end,
+                kind=kind,
+                reason=reason,
+                exit_code=returncode if returncode >= 0 and ending is None else None,
+                started_at=running.started_at,
+            )
+        )
+
+    # --- launches -----------------------------------------------------------------------------------------------------
+
+    def _assign(self) -> None:
+        now = time.monotonic()
+        recycle_after = self._settings.recycle_after
+        while self._queue:
+            version = self._queue[0].code.version
+            worker = idle_worker(self._workers, version, recycle_after)
+            if worker is not None:
+                self._give(worker, self._queue.popleft())
+                continue
+            self._make_room(now)
+            worker = busy_worker(self._workers, version, self.depth, recycle_after, now)
+            if worker is None:
+                return
+            self._give(worker, self._queue.popleft())
+
+    def _make_room(self, now: float) -> None:
+        """Start processes for what waits, up to the limit; over the limit let one of another version go."""
+        starting = sum(not w.ready for w in self._workers)
+        room = self._settings.parallelism - len(self._workers)
+        if now >= self._no_start_before:
+            for _ in range(min(room, len(self._queue) - starting)):
+                self._spawn()
+        leaving = any(w.leaving_until is not None for w in self._workers)
+        if room <= 0 and not starting and not leaving:
+            worker = worker_to_recycle(self._workers, self._settings.recycle_after)
+            if worker is not None:
+                self._dismiss(worker)
+
+    def _give(self, worker: Worker, launch: Launch) -> None:
+        worker.given += 1
+        worker.process.send({"type": "launch", "launch": launch.to_json()})
+        if worker.running is None:
+            self._begin(worker, launch, at_once=False)
+        else:
+            worker.prefetched[launch.attempt_id] = launch
+
+    # --- reports ------------------------------------------------------------------------------------------------------
+
+    def _of(self, launch: Launch, event: str, at: int, worker: Worker | None) -> AttemptReport:
+        name = "" if worker is None else worker.name
+        return AttemptReport(launch.attempt_id, launch.token, launch.run_id, launch.task_id, event, at, worker=name)
+
+    def _refuse(self, launch: Launch, kind: FailureKind, reason: str, detail: str = "") -> None:
+        """The end of a launch that never began."""
+        end = self._of(launch, "failed", self._clock.now(), None)
+        self._forward(attrs.evolve(end, kind=kind, reason=reason, detail=detail))
+
+    def _forward(self, end: AttemptReport) -> None:
+        self.open.discard(end.attempt_id)
+        self._reports.append(end)
+
+    def _reply(self, attempt_id: str, document: Json) -> None:
+        for worker in self._workers:
+            if worker.running is not None and worker.running.launch.attempt_id == attempt_id:
+                worker.process.send(document)
