@@ -121,8 +121,9 @@ def test_a_model_with_code_data_and_params_of_its_own(tmp_path: Path, monkeypatc
     monkeypatch.setattr(sys, "path", [*sys.path])  # the model's code folder goes in front, for this test only
     model = load_model(tmp_path / "m")
     assert model.predict([{"x": 2}])["scaled"].tolist() == [4.0]
-    assert model.predict({"x": [2, 3]}, {"by": 10})["scaled"].tolist() == [20.0, 30.0]
+    assert model.predict({"x": [2, 3]}, {"by": 10})["scaled"].tolist() == [40.0, 60.0]
     with pytest.raises(ModelError, match="'by' takes long, not '3'"):
         model.predict({"x": 2}, {"by": "3"})
-    with pytest.raises(ModelError, match="no probabilities"):
+    assert model.predict_scores({"x": [2, 3]}).tolist() == [[4.0], [6.0]]
+    with pytest.raises(ModelError, match="no probabilities by class name"):
         model.predict_scores({"x": 2}, "a")

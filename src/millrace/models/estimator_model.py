@@ -44,12 +44,15 @@ class EstimatorModel:
         raw = np.asarray(function(self.features(model_input)))
         return self._named(raw) if self.predict_function == "predict" else raw
 
-    def scores(self, model_input: Any, positive_class: str | None = None) -> np.ndarray[Any, Any]:
+    def scores(
+        self, model_input: Any, positive_class: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> np.ndarray[Any, Any]:
         """Probability of one class for each row, or the predicted value of a regressor.
 
         ``positive_class`` names the class; without it a binary classifier gives its second class, and one of
         more classes gives a column for each, in the order of :attr:`class_names`.
         """
+        del params  # an estimator has none
         if not hasattr(self.estimator, "classes_"):
             return np.asarray(self.estimator.predict(self.features(model_input)))
         if not hasattr(self.estimator, "predict_proba"):

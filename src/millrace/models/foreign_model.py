@@ -29,19 +29,23 @@ class ForeignModel:
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> Any:
         return _call(getattr(self.implementation, self.predict_function), _to_pandas(model_input), params)
 
-    def scores(self, model_input: Any, positive_class: str | None = None) -> np.ndarray[Any, Any]:
+    def scores(
+        self, model_input: Any, positive_class: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> np.ndarray[Any, Any]:
         """As :meth:`EstimatorModel.scores`, as far as the foreign object offers ``predict_proba``."""
-        probability = getattr(self.implementation, "predict_proba", None)
-        if probability is None or positive_class is not None:
-            predictions = np.asarray(self.predict(model_input))
-            if positive_class is None and np.issubdtype(predictions.dtype, np.number):
-                return predictions
+        if positive_class is not None:
             raise ModelError(
-                "this model's loader gives no probabilities by class name",
+                "a model of another tool gives no probabilities by class name",
                 remedy="Save it with millrace.models.save_model, or ask for predictions.",
             )
-        scores = np.asarray(_call(probability, _to_pandas(model_input), None))
-        return np.asarray(scores[:, 1]) if scores.ndim == 2 and scores.shape[1] == 2 else scores
+        probability = getattr(self.implementation, "predict_proba", None)
+        if probability is not None:
+            scores = np.asarray(_call(probability, _to_pandas(model_input), params))
+            return np.asarray(scores[:, 1]) if scores.ndim == 2 and scores.shape[1] == 2 else scores
+        predictions = np.asarray(self.predict(model_input, params))
+        if not np.issubdtype(predictions.dtype, np.number):
+            raise ModelError("the model predicts no numbers", remedy="Ask for its predictions instead.")
+        return predictions
 
 
 def load_foreign_model(folder: Path, flavor: Mapping[str, Any]) -> ForeignModel:

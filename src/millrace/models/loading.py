@@ -30,7 +30,9 @@ class Predictor(Protocol):
 
     def predict(self, model_input: Any, params: Mapping[str, Any] | None = None) -> Any: ...
 
-    def scores(self, model_input: Any, positive_class: str | None = None) -> np.ndarray[Any, Any]: ...
+    def scores(
+        self, model_input: Any, positive_class: str | None = None, params: Mapping[str, Any] | None = None
+    ) -> np.ndarray[Any, Any]: ...
 
 
 @attrs.frozen
@@ -55,13 +57,18 @@ class LoadedModel:
 
     def predict_scores(self, frame: Any, positive_class: str | None = None) -> np.ndarray[Any, Any]:
         """Probability of the positive class (binary: the second class unless named), or the regression value."""
-        return self.model.scores(enforce_signature(frame, self.signature), positive_class)
+        model_input = enforce_signature(frame, self.signature)
+        return self.model.scores(model_input, positive_class, enforce_params(None, self.signature))
 
 
 def load_model(path: Path, *, trusted: Sequence[str] = ()) -> LoadedModel:
     """The model in the folder ``path``.
 
     ``trusted`` names types beyond scikit-learn's that the estimator file may hold; read what they do first.
+    Checking types keeps a file from running code of its choice. It does not prove the numbers in it: a tree with
+    forged node indices can crash the process, so serve models whose source you know. Models of other tools run
+    their own loader, which may unpickle.
+
     Raises ``ModelError`` with the remedy when the folder is incomplete, damaged or needs a missing package.
     """
     metadata = read_metadata(path)
