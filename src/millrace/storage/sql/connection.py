@@ -79,6 +79,11 @@ def insert(table: str, columns: Sequence[str], conflict: str = "") -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) {conflict}".rstrip()  # noqa: S608 -- names are ours
 
 
+def select(columns: Sequence[str], table: str, rest: str = "") -> str:
+    """The text of a SELECT."""
+    return f"SELECT {', '.join(columns)} FROM {table} {rest}".rstrip()  # noqa: S608 -- names are ours
+
+
 def update(table: str, columns: Sequence[str], key: str) -> str:
     """The text of an UPDATE of one row: the columns in this order, then the key."""
     changes = ", ".join(f"{c} = ?" for c in columns)

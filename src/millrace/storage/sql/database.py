@@ -6,12 +6,13 @@ what the database refuses is a :class:`~millrace.core.errors.StorageError` with 
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from millrace.core.errors import DatabaseVersionError, SettingsError, StorageError
-from millrace.storage.sql.connection import Connection
+from millrace.storage.sql.connection import Connection, insert
 from millrace.storage.sql.sqlite import SqliteBackend
 from millrace.storage.sql.versions import HEAD, REVISIONS
 
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
     from millrace.storage.sql.postgresql import PostgresBackend
 
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, PRIMARY KEY (version_num))"
+_DEFAULT_EXPERIMENT = insert(
+    "experiment",
+    (
+        "experiment_id",
+        "project_id",
+        "name",
+        "artifact_location",
+        "lifecycle_stage",
+        "creation_time",
+        "last_update_time",
+    ),
+)
+"""Experiment 0, which is there from the start, as in MLflow."""
 _CREATING = 6_034_717_001
 """Key of the PostgreSQL advisory lock that lets one process make the tables."""
 
@@ -104,6 +118,8 @@ class Database:
                 connection.change(statement)
             connection.change(_VERSION_TABLE)
             connection.change("INSERT INTO alembic_version (version_num) VALUES (?)", (HEAD,))
+            now = time.time_ns() // 1_000_000
+            connection.change(_DEFAULT_EXPERIMENT, (0, "default", "Default", "", "active", now, now))
 
 
 def newer_version(url: str, version: str) -> DatabaseVersionError:

@@ -42,6 +42,7 @@ _INSERT_RUN = insert(
 )
 _SET_NEXT_DUE = "UPDATE pipeline SET next_due_at = ? WHERE project_id = ? AND name = ?"
 _RUN = f"SELECT {rows.columns(rows.PIPELINE_RUN)} FROM pipeline_run"  # noqa: S608 -- constants
+_LAST_SCHEDULED = f"{_RUN} WHERE project_id = ? AND pipeline = ? AND {SCHEDULED} ORDER BY logical_date DESC LIMIT 1"
 _RUN_BY_ID = f"{_RUN} WHERE run_id = ?"
 _RUNS_BY_PREFIX = f"{_RUN} WHERE run_id >= ? AND run_id < ? LIMIT 2"
 _RUNS_BY_SUFFIX = f"{_RUN} WHERE reversed_id >= ? AND reversed_id < ? LIMIT 2"
@@ -112,6 +113,11 @@ class SqlExecutionStore:
     def release(self, owner: str, run_ids: Sequence[str]) -> None:
         with self._database.write() as connection:
             connection.change(_RELEASE.format(among=connection.among), (owner, connection.array(run_ids)))
+
+    def last_scheduled(self, pipeline: str) -> PipelineRun | None:
+        with self._database.read() as connection:
+            row = connection.row(_LAST_SCHEDULED, (PROJECT, pipeline))
+        return None if row is None else rows.pipeline_run_of(row)
 
     def request_cancel(self, run_id: str, *, now: int) -> PipelineRun:
         run_id = self.run(run_id).run_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +72,16 @@ class SqliteBackend:
     def tables(self) -> set[str]:
         with self.read() as connection:
             return {row[0] for row in connection.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    @contextmanager
+    def watching(self) -> Iterator[Callable[[], int]]:
+        """A function that gives another number after any commit of another connection."""
+        with self._explained():
+            watcher = self._connect()
+            try:
+                yield lambda: int(watcher.execute("PRAGMA data_version").fetchone()[0])
+            finally:
+                watcher.close()
 
     @contextmanager
     def migrating(self) -> Iterator[sqlalchemy.Connection]:
