@@ -210,7 +210,6 @@ class RunDetail(Run):
 
 
 class RunEvent(Document):
-    run_id: str
     seq: int
     at: Time
     kind: str
@@ -274,6 +273,11 @@ class Lineage(Document):
 # --- tracking and models, in MLflow's words ------------------------------------------------------------------------
 
 
+class Tag(Document):
+    key: str
+    value: str
+
+
 class Experiment(Document):
     experiment_id: str
     name: str
@@ -281,7 +285,7 @@ class Experiment(Document):
     lifecycle_stage: str
     creation_time: Milliseconds
     last_update_time: Milliseconds
-    tags: dict[str, str]
+    tags: list[Tag]
 
 
 class Metric(Document):
@@ -291,7 +295,7 @@ class Metric(Document):
     step: int
 
 
-class TrackingRun(Document):
+class TrackingRunInfo(Document):
     run_id: str
     experiment_id: str
     run_name: str
@@ -301,10 +305,23 @@ class TrackingRun(Document):
     artifact_uri: str
     lifecycle_stage: str
     user_id: str
-    task_run_id: str | None
+
+
+class TrackingRunData(Document):
     metrics: Annotated[list[Metric], Field(description="The latest of each key")]
-    params: dict[str, str]
-    tags: dict[str, str]
+    params: list[Tag]
+    tags: list[Tag]
+
+
+class TrackingRun(Document):
+    info: TrackingRunInfo
+    data: TrackingRunData
+    task_run_id: str | None
+
+
+class Alias(Document):
+    alias: str
+    version: str
 
 
 class RegisteredModel(Document):
@@ -312,14 +329,14 @@ class RegisteredModel(Document):
     creation_timestamp: Milliseconds
     last_updated_timestamp: Milliseconds
     description: str
-    aliases: dict[str, int]
-    tags: dict[str, str]
-    latest_version: int | None
+    aliases: list[Alias]
+    tags: list[Tag]
+    latest_version: str | None
 
 
 class ModelVersion(Document):
     name: str
-    version: int
+    version: str
     source: Annotated[str, Field(description="URI of the model's folder")]
     run_id: Annotated[str | None, Field(description="The tracking run")]
     status: str
@@ -328,7 +345,7 @@ class ModelVersion(Document):
     artifact_id: str | None
     description: str
     aliases: list[str]
-    tags: dict[str, str]
+    tags: list[Tag]
 
 
 class RegisteredModelDetail(RegisteredModel):
@@ -336,7 +353,7 @@ class RegisteredModelDetail(RegisteredModel):
 
 
 class TaskRunDetail(TaskRun):
-    inputs: Annotated[dict[str, Any], Field(description="Input name to its value or its artifacts")]
+    inputs: Annotated[dict[str, list[Artifact]], Field(description="Input name to the artifacts that were read")]
     outputs: dict[str, OutputValue | OutputArtifact]
     tracking_runs: list[TrackingRun]
 

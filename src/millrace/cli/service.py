@@ -1,0 +1,82 @@
+"""``millrace up``, ``init``, ``demo``, ``doctor`` and ``version``: the installation itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from millrace.cli.options import AsJson
+from millrace.cli.session import Session
+from millrace.cli.tables import Column, print_fields, print_json, print_table
+
+Folder = Annotated[str, typer.Argument(metavar="FOLDER")]
+
+_FINDINGS = (
+    Column("state", ""),
+    Column("name", "check"),
+    Column("message", "found"),
+)
+
+
+def up(
+    session: Session,
+    pipelines: Annotated[str | None, typer.Option("--pipelines", metavar="DIR", help="The pipelines folder.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="The port; 0 takes a free one.")] = None,
+    parallelism: Annotated[int | None, typer.Option("--parallelism", help="How many tasks run at one time.")] = None,
+) -> None:
+    from millrace.wiring.service import up as start  # lazy: scheduler, workers, stores, server
+
+    settings = session.settings(pipelines=pipelines, host=host, port=port, parallelism=parallelism)
+
+    def ready(url: str) -> None:
+        print(f"Millrace is up at {url} (home {settings.home}, pipelines {settings.pipelines}). Ctrl-C ends it.")
+        sys.stdout.flush()
+
+    start(settings, ready)
+
+
+def init(session: Session, target: Folder = ".") -> None:
+    from millrace.wiring.project import init_project  # lazy: the template's files
+
+    written = init_project(Path(target))
+    print_fields(
+        {"project": str(Path(target).absolute()), "files": [str(f) for f in written or ()]}, plain=session.plain
+    )
+
+
+def demo(session: Session, target: Folder = "demo") -> None:
+    from millrace.wiring.demo import run_demo  # lazy: the whole main job
+
+    run_demo(Path(target), plain=session.plain)
+
+
+def doctor(session: Session, as_json: AsJson = False) -> None:
+    import attrs  # lazy: 50 ms that --help does not have
+
+    from millrace.wiring.doctor import diagnose  # lazy: it looks at every part
+
+    findings = [attrs.asdict(f) for f in diagnose(session.settings())]
+    healthy = all(f["ok"] for f in findings)
+    if as_json:
+        print_json({"ok": healthy, "findings": findings})
+    else:
+        rows = [{**f, "state": "ok" if f["ok"] else "bad"} for f in findings]
+        print_table(rows, _FINDINGS, plain=session.plain)
+        for finding in findings:
+            if not finding["ok"] and finding["remedy"]:
+                print(f"{finding['name']}: {finding['remedy']}")
+    if not healthy:
+        raise SystemExit(1)
+
+
+def version(_session: Session, as_json: AsJson = False) -> None:
+    from millrace.cli.versions import installed_version, python_version  # lazy: reads the package's metadata
+
+    if as_json:
+        print_json({"version": installed_version(), "python": python_version()})
+    else:
+        print(installed_version())
