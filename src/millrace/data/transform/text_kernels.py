@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from millrace.data.column_types import parse
-from millrace.data.stable_hash import hash_strings
+from millrace.data.stable_hash import hash_values
 from millrace.data.transform.nodes import INT
 from millrace.data.transform.vectors import Vector
 
@@ -46,7 +45,7 @@ def vocabulary_index(values: Sequence[str], oov_buckets: int, default: int) -> K
 
 
 def _buckets(categories: list[str], buckets: int) -> NDArray[np.int64]:
-    return (hash_strings(pa.array(categories, pa.large_string())) % np.uint64(buckets)).astype(np.int64)
+    return (hash_values(pl.Series(categories, dtype=pl.String)) % np.uint64(buckets)).astype(np.int64)
 
 
 def hash_bucket(buckets: int) -> Kernel:

@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from millrace.core.errors import DataError
@@ -95,8 +94,9 @@ def _of_few(values: Sequence[Any], column: Column) -> Vector:
 
 
 def _encode(values: pl.Series, missing: Mask | None) -> Vector:
-    encoded = values.to_arrow().dictionary_encode()
-    indices = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    # Filled by Polars: pyarrow.compute.fill_null imports pandas where it is installed.
+    encoded = (values if missing is None else values.fill_null("")).to_arrow().dictionary_encode()
+    indices = encoded.indices.to_numpy().astype(np.int64)
     return Vector(indices, missing, encoded.dictionary.to_pylist() or [""])
 
 
@@ -104,16 +104,17 @@ def vector_of_values(values: Sequence[Any] | NDArray[Any], column: Column) -> Ve
     """Plain Python values (None is missing) or an array; the fast way for the few rows of a request."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
         return _of_array(values, column)
-    if len(values) <= _FEW and {type(value) for value in values} <= _PLAIN[column.type]:
+    plain: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    if len(plain) <= _FEW and {type(value) for value in plain} <= _PLAIN[column.type]:
         try:
-            return _of_few(values, column)
+            return _of_few(plain, column)
         except OverflowError as error:
             raise DataError(f"column {column.name!r} holds an integer beyond 64 bits") from error
     try:
-        series = pl.Series(column.name, values, strict=True)
+        series = pl.Series(column.name, plain, strict=True)
     except (TypeError, pl.exceptions.PolarsError):
         try:  # integers among floats
-            series = pl.Series(column.name, values, dtype=POLARS_TYPES[column.type], strict=True)
+            series = pl.Series(column.name, plain, dtype=POLARS_TYPES[column.type], strict=True)
         except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"column {column.name!r} holds values that are no {column.type}",
@@ -134,14 +135,16 @@ def series_of_vector(name: str, vector: Vector) -> pl.Series:
     """A series of Int64, Float64 or String; booleans become 0 and 1."""
     if len(vector.data) <= _FEW:
         return _series_of_few(name, vector)
+    # Not by way of pyarrow.array, which imports pandas, where it is installed, to look at a NumPy array.
     if vector.categories is not None:
-        codes = pa.array(vector.data, mask=vector.missing, type=pa.int64())
-        text = pa.DictionaryArray.from_arrays(codes, pa.array(vector.categories, pa.large_string()))
-        return pl.Series(name, text.cast(pa.large_string()), dtype=pl.String)
-    data = vector.data.astype(np.int64) if vector.data.dtype.kind in "bu" else np.ascontiguousarray(vector.data)
+        series = pl.Series(name, vector.categories, dtype=pl.String).gather(pl.Series(vector.data))
+    elif vector.data.dtype.kind in "bu":
+        series = pl.Series(name, vector.data.astype(np.int64))
+    else:
+        series = pl.Series(name, np.ascontiguousarray(vector.data))
     if vector.missing is None or not vector.missing.any():
-        return pl.Series(name, data)
-    return pl.Series(name, pa.array(data, mask=np.ascontiguousarray(vector.missing)))
+        return series
+    return series.set(pl.Series(np.ascontiguousarray(vector.missing)), None)
 
 
 def _series_of_few(name: str, vector: Vector) -> pl.Series:
