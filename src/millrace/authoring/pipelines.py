@@ -21,7 +21,8 @@ from millrace.authoring.bodies import PipelineBody, current_body
 from millrace.authoring.constants import constant
 from millrace.authoring.handles import ParameterHandle
 from millrace.authoring.pipeline_settings import PipelineArguments, PipelineSettings
-from millrace.authoring.source_lines import caller, caller_locals
+from millrace.authoring.project_modules import ProjectModules
+from millrace.authoring.source_lines import caller, caller_locals, caller_module
 from millrace.core.errors import GraphError, did_you_mean
 from millrace.core.graph import Graph, ParameterSpec, SourceLine
 from millrace.core.graph_check import check, check_name
@@ -36,8 +37,10 @@ class Pipeline:
     def __init__(self, settings: PipelineSettings, line: SourceLine) -> None:
         check_name("pipeline", settings.name, settings.where)
         self.settings, self.line = settings, line
-        self.project: Any = None
+        self.project: ProjectModules | None = None
         """The project that it was loaded from; None when Python itself imported it."""
+        self.module = caller_module()
+        """The name of the module that made it."""
         registry.record(self)
 
     @property

@@ -38,6 +38,12 @@ def caller_locals() -> dict[str, Any]:
     return {} if frame is None else dict(frame.f_locals)
 
 
+def caller_module() -> str:
+    """The name of the module whose code called into millrace."""
+    frame = next(user_frames(), None)
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
+
+
 def importing_module() -> str:
     """The name of the module whose top level is being executed; ``""`` if none is."""
     frames = (f for f in user_frames() if f.f_code.co_name == "<module>")
