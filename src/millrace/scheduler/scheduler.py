@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from millrace.core.attempts import AttemptReport, FailureKind, Launch
-from millrace.core.errors import StorageError
+from millrace.core.errors import StorageError, UsageError
 from millrace.core.events import (
     AttemptFailed,
     AttemptStarted,
@@ -347,11 +347,15 @@ class Scheduler:
     def _prepare(self, active: ActiveRun, place: int, *, use_cache: bool) -> None:
         """Resolve what a ready task reads, and look into the cache."""
         task = active.graph.tasks[place]
-        resolved = resolve_inputs(task, RunView(active.record, active.outputs), self._store)
-        if isinstance(resolved, Missing):
-            self._work.append((active, InputsUnavailable(self._clock.now(), place, resolved.reason)))
+        try:
+            resolved = resolve_inputs(task, RunView(active.record, active.outputs), self._store)
+            if isinstance(resolved, Missing):
+                self._work.append((active, InputsUnavailable(self._clock.now(), place, resolved.reason)))
+                return
+            key = cache_key(task, active.version, resolved, self._parts.source_digest) if task.cache else None
+        except UsageError as error:  # a value that has no digest (NaN in JSON): the task's fault, not the run's
+            self._work.append((active, InputsUnavailable(self._clock.now(), place, str(error))))
             return
-        key = cache_key(task, active.version, resolved, self._parts.source_digest) if task.cache else None
         if key is not None and use_cache:
             entry = self._store.cached(key.key)
             if entry is not None:

@@ -1,0 +1,47 @@
+"""The process that loads pipeline files, so that a file that loops, exits or crashes harms nobody else.
+
+    python -m millrace.wiring.parse_process
+
+One job per process: a line of JSON ``{"root", "files"}`` on stdin; for each file one line of JSON on stdout. What the
+files print goes to stderr. An end of stdin ends the process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from millrace.authoring.loading import load_file
+from millrace.authoring.versions import describe
+from millrace.core.errors import MillraceError, PipelineFileError
+from millrace.core.types import Json
+from millrace.worker.parent_death import die_with_parent
+
+
+def parse(file: Path, root: Path) -> Json:
+    """``{"file", "pipelines": [descriptions]}``, or ``{"file", "error": {"message", "traceback"}}``."""
+    try:
+        loaded = load_file(file, root=root, require_pipelines=False)
+        return {"file": str(file), "pipelines": [describe(p).to_json() for p in loaded.pipelines]}
+    except MillraceError as error:
+        traceback = error.traceback if isinstance(error, PipelineFileError) else ""
+        return {"file": str(file), "error": {"message": str(error), "traceback": traceback}}
+
+
+def main() -> None:
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    line = sys.stdin.readline()
+    if not line:
+        return
+    job = json.loads(line)
+    for file in job["files"]:
+        answers.write(json.dumps(parse(Path(file), Path(job["root"]))) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

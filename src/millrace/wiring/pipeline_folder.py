@@ -1,0 +1,121 @@
+"""The pipelines folder: what is in it is registered, and stays so while files come, change and go.
+
+A file is loaded again when it, or a project module that it uses, changed. A broken file is reported under its name and
+harms no other; the pipelines it defined before stay as they were.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from watchfiles import Change, DefaultFilter, watch
+
+from millrace.core.records import ImportFailure
+from millrace.core.types import Json
+from millrace.operations.registration import Registrar
+from millrace.wiring.parsing import ParsedFile, Parser
+
+_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv", ".venv"})
+_MARKS = (b"pipeline", b"DAG", b"dag")
+_BATCH = 16
+"""Files that one process loads one after the other."""
+
+
+class PipelineFolder:
+    """``sync`` looks once; ``watch`` goes on until ``stop``. Both run in one thread at a time."""
+
+    def __init__(self, root: Path, registrar: Registrar, parser: Parser) -> None:
+        self._root = root
+        self._registrar = registrar
+        self._parser = parser
+        self._uses: dict[str, frozenset[str]] = {}
+        """Pipeline file -> the project files whose code it uses."""
+        self._stop = threading.Event()
+        self.first_scan = threading.Event()
+        """Set when everything that was there at the start is registered."""
+
+    def sync(self) -> None:
+        """Load every pipeline file, and forget what is gone."""
+        files = [f for f in self._python_files() if _may_define_pipelines(f)]
+        self._load(files)
+        gone = self._registrar.known_files(str(self._root)) - {str(f) for f in files}
+        self._forget(gone)
+        self.first_scan.set()
+
+    def watch(self) -> None:
+        """:meth:`sync`, then every change as it happens (inotify and its like, not polling)."""
+        if not self._root.is_dir():
+            self._root.mkdir(parents=True)
+        changes = watch(
+            self._root,
+            watch_filter=_PythonFiles(),
+            stop_event=self._stop,
+            debounce=200,
+            step=30,
+            rust_timeout=60_000,
+            yield_on_timeout=False,
+            raise_interrupt=False,
+        )
+        self.sync()
+        for batch in changes:
+            self._take({Path(path) for _, path in batch})
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._parser.close()
+
+    def _take(self, changed: set[Path]) -> None:
+        touched = {str(p) for p in changed}
+        files = {p for p in changed if p.is_file() and _may_define_pipelines(p)}
+        files |= {Path(f) for f, used in self._uses.items() if used & touched and Path(f).is_file()}
+        self._load(sorted(files))
+        self._forget(str(p) for p in changed if p not in files)
+
+    def _load(self, files: list[Path]) -> None:
+        for start in range(0, len(files), _BATCH):
+            for parsed in self._parser.parse(files[start : start + _BATCH], self._root):
+                self._register(parsed)
+
+    def _register(self, parsed: ParsedFile) -> None:
+        file = parsed.file
+        if parsed.error is not None:
+            self._registrar.failed(ImportFailure(file, parsed.error, parsed.traceback, self._registrar.now()))
+            return
+        failure = self._registrar.register(file, [dict(d) for d in parsed.pipelines])
+        self._uses[file] = frozenset(p for d in parsed.pipelines for p in _paths(d, self._root))
+        if failure is not None:
+            self._registrar.failed(failure)
+
+    def _forget(self, files: Iterable[str]) -> None:
+        for file in files:
+            self._uses.pop(file, None)
+            self._registrar.forget(file)
+
+    def _python_files(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self._root):
+            folders[:] = sorted(f for f in folders if f not in _SKIPPED and not f.startswith("."))
+            for name in sorted(names):
+                if name.endswith(".py") and not name.startswith("."):
+                    yield Path(folder, name)
+
+
+def _may_define_pipelines(file: Path) -> bool:
+    """A cheap look before a process is spent: a pipeline file speaks of Millrace and of a pipeline."""
+    try:
+        text = file.read_bytes()
+    except OSError:
+        return False
+    return b"millrace" in text and any(mark in text for mark in _MARKS)
+
+
+def _paths(description: Json, root: Path) -> Iterator[str]:
+    for module in description["snapshot"]["modules"].values():
+        yield str(root / module["path"])
+
+
+class _PythonFiles(DefaultFilter):
+    def __call__(self, change: Change, path: str) -> bool:
+        return path.endswith(".py") and super().__call__(change, path)

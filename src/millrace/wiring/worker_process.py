@@ -1,0 +1,23 @@
+"""The entry point of a worker process: ``python -m millrace.wiring.worker_process ARTIFACTS``. Light on purpose."""
+
+from __future__ import annotations
+
+import sys
+
+from millrace.worker.process import connect, serve
+
+
+def main() -> None:
+    channel = connect()
+    # After connecting: a parent that dies while these are imported takes this process with it.
+    from millrace.authoring.snapshot_loader import SnapshotCodeLoader  # lazy: see above
+    from millrace.storage.clock import SystemClock  # lazy: see above
+    from millrace.wiring.artifact_root import open_artifacts  # lazy: see above
+
+    artifacts = open_artifacts(sys.argv[1])
+    loader = SnapshotCodeLoader(lambda uri: artifacts.fetch(uri).read_bytes())
+    serve(channel, loader, artifacts, SystemClock())
+
+
+if __name__ == "__main__":
+    main()
