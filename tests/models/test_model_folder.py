@@ -54,6 +54,7 @@ def test_predictions_are_the_estimators_with_the_labels_names(
 ) -> None:
     frame, target = cancer
     model = load_model(plain_folder)
+    assert model.class_names == ("malignant", "benign")
     predicted = model.predict(frame)
     assert set(predicted.tolist()) == {"malignant", "benign"}
     assert (predicted == np.array(["malignant", "benign"])[classifier.predict(frame.to_numpy())]).all()
@@ -128,8 +129,11 @@ def test_an_estimator_fitted_on_named_columns_gets_them_named(tmp_path: Path, ca
     model = load_model(tmp_path / "m")
     assert np.array_equal(model.predict(frame.select(reversed(frame.columns))), estimator.predict(frame))
     assert np.array_equal(model.predict_scores(frame), estimator.predict(frame))
+    assert np.array_equal(model.predict(frame.to_numpy()), estimator.predict(frame))
     with pytest.raises(ModelError, match="column 'mean area' is missing"):
         model.predict(frame.drop("mean area"))
+    with pytest.raises(ModelError, match=r"shape \(569, 2\) for 30 named columns"):
+        model.predict(frame.to_numpy()[:, :2])
 
 
 def test_probabilities_as_the_prediction(tmp_path: Path, cancer: Table) -> None:

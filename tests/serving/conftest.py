@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from millrace.models import save_model
-from millrace.serving import serving
+from millrace.serving import running_server
 
 LABELS = ("malignant", "benign")
 
@@ -35,5 +35,5 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, rows: pl.DataFrame) -
 @pytest.fixture(scope="session")
 def client(model_folder: Path) -> Iterator[httpx.Client]:
     """Real HTTP to a real uvicorn on a free port."""
-    with serving(model_folder) as url, httpx.Client(base_url=url) as connection:
+    with running_server(model_folder) as url, httpx.Client(base_url=url) as connection:
         yield connection

@@ -18,7 +18,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from millrace.core.errors import ModelError, ServiceError
-from millrace.serving import serve, serving
+from millrace.serving import running_server, serve
 
 with warnings.catch_warnings():
     # importing mlflow trips over deprecations in itself and in its own dependencies
@@ -78,14 +78,17 @@ def test_a_missing_model_is_refused_before_the_port_is_taken(tmp_path: Path) -> 
 def test_ipv6(model_folder: Path) -> None:
     if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    with serving(model_folder, host="::1") as url:
+    with running_server(model_folder, host="::1") as url:
         assert url.startswith("http://[::1]:")
         assert httpx.get(f"{url}/ping").status_code == 200
 
 
 def test_a_response_is_one_segment(model_folder: Path) -> None:
     """Header and body in two small writes cost 40 ms on kept-alive connections of other systems."""
-    with serving(model_folder) as url, socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as raw:
+    with (
+        running_server(model_folder) as url,
+        socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as raw,
+    ):
         received = []
         for _ in range(50):
             raw.sendall(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -104,7 +107,7 @@ def test_mlflows_own_client_and_mlflows_own_model(tmp_path: Path, rows: pl.DataF
         skops_trusted_types=["sklearn.tree._tree.Tree"],
         pip_requirements=[],
     )
-    with serving(tmp_path / "m") as url:
+    with running_server(tmp_path / "m") as url:
         host, port = url.removeprefix("http://").split(":")
         connect: Any = mlflow_client.ScoringServerClient
         answer = connect(host, int(port)).invoke(data)

@@ -78,14 +78,14 @@ class EstimatorModel:
 
     def features(self, model_input: Any) -> Any:
         """The estimator's own input: a named frame when it was fitted on one, else an array."""
-        data = as_frame(model_input)
+        fitted_on = getattr(self.estimator, "feature_names_in_", None)
+        names = self.feature_names or (() if fitted_on is None else tuple(fitted_on))
+        data = as_frame(model_input, self.input_columns or names)
         if self.transform is not None:
             data = self._transformed(data, self.transform)
         if isinstance(data, np.ndarray):
             return data
-        fitted_on = getattr(self.estimator, "feature_names_in_", None)
-        names = self.feature_names or (None if fitted_on is None else tuple(fitted_on))
-        if names is not None:
+        if names:
             data = _selected(data, names)
         return data.to_numpy() if fitted_on is None else data
 
@@ -100,8 +100,7 @@ class EstimatorModel:
     def _outputs(self, transform: TransformGraph) -> Sequence[str]:
         return self.feature_names or transform.feature_names
 
-    def _transformed(self, data: pl.DataFrame | np.ndarray[Any, Any], transform: TransformGraph) -> pl.DataFrame:
-        frame = as_frame(data, self.input_columns)
+    def _transformed(self, frame: pl.DataFrame | np.ndarray[Any, Any], transform: TransformGraph) -> pl.DataFrame:
         assert isinstance(frame, pl.DataFrame), "named data is a frame"
         if missing := [name for name in self.input_columns if name not in frame.columns]:
             raise ModelError(

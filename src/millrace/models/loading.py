@@ -47,6 +47,11 @@ class LoadedModel:
     def signature(self) -> ModelSignature | None:
         return self.metadata.signature
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A classifier's classes in the order of its probabilities; empty for a regressor or a foreign model."""
+        return self.model.class_names if isinstance(self.model, EstimatorModel) else ()
+
     def predict(self, frame_or_records: Any, params: Mapping[str, Any] | None = None) -> Any:
         """Predictions for a frame, an array, a dict of columns or a list of records, one a row.
 

@@ -2,6 +2,6 @@
 
 from millrace.serving.app import create_app
 from millrace.serving.push import latest_pushed, push_model
-from millrace.serving.server import serve, serving
+from millrace.serving.server import running_server, serve
 
-__all__ = ["create_app", "latest_pushed", "push_model", "serve", "serving"]
+__all__ = ["create_app", "latest_pushed", "push_model", "running_server", "serve"]

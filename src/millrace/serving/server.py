@@ -59,7 +59,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def serving(model_path: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def running_server(model_path: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The server on a thread of this process while the block runs; gives its URL."""
     app = create_app(load_model(model_path))
     with _listening(host, port) as listener:
