@@ -20,6 +20,10 @@ from millrace.core.errors import NotFoundError, PipelineFileError
 from millrace.core.fingerprint import ModuleSource
 
 
+class NoPipelines(PipelineFileError):
+    """The file imports, and defines no pipeline: a module that pipelines share, perhaps."""
+
+
 @attrs.frozen
 class LoadedFile:
     """A pipeline file that was read. The project stays importable until another file is read."""
@@ -90,7 +94,7 @@ def _check_path(path: Path, root: Path) -> None:
 
 def _check_names(path: Path, pipelines: list[Pipeline]) -> None:
     if not pipelines:
-        raise PipelineFileError(
+        raise NoPipelines(
             "the file defines no pipeline",
             where=str(path),
             remedy="Define one at its top level: a function with @pipeline, or `with DAG(...)`.",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from millrace.authoring.live_loader import LiveCodeLoader
-from millrace.authoring.versions import describe
 from millrace.core.attempts import Launch
 from millrace.core.parameters import bind_parameters
 from millrace.core.records import PipelineRun, PipelineVersion, Step, TaskOutputs
@@ -26,6 +25,7 @@ from millrace.operations.documents import run_document
 from millrace.operations.registration import Registrar
 from millrace.operations.task_services import LocalTaskServices, Services
 from millrace.scheduler.scheduler import Scheduler, SchedulerParts
+from millrace.wiring.descriptions import description_of, source_of
 from millrace.wiring.run_result import RunResult
 from millrace.wiring.settings import load_settings
 from millrace.wiring.stores import Stores, open_stores, process_name
@@ -125,8 +125,8 @@ def _register(stores: Stores, pipeline: Pipeline) -> PipelineVersion:
     if known is not None and known[0] is stores:
         return known[1]
     registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
-    description = describe(pipeline).to_json()
-    version = registrar.register_one(description["file"], description)
+    description = description_of(pipeline)
+    version = registrar.register_one(source_of(description), description)
     pipeline._registered = (stores, version)  # type: ignore[attr-defined]  # noqa: SLF001 - a memo, so that a second run describes nothing anew
     return version
 

@@ -14,7 +14,6 @@ import attrs
 from millrace.authoring.loading import load_file
 from millrace.authoring.pipelines import Pipeline
 from millrace.authoring.snapshot_loader import SnapshotCodeLoader
-from millrace.authoring.versions import describe
 from millrace.core.parameters import bind_parameters, parse_parameters
 from millrace.core.records import Step
 from millrace.core.states import TaskState
@@ -25,6 +24,7 @@ from millrace.operations.plan import Plan, Planner
 from millrace.operations.registration import Registrar
 from millrace.operations.replay import Replayer, ReplayResult
 from millrace.storage.artifacts import LocalArtifactStore
+from millrace.wiring.descriptions import description_of
 from millrace.wiring.in_process import run_in
 from millrace.wiring.settings import Settings
 from millrace.wiring.stores import Stores, open_stores
@@ -69,7 +69,7 @@ class Platform:
         found = find_pipeline(file, pipeline)
         stores = self.stores
         registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
-        version = registrar.version_of(describe(found).to_json())
+        version = registrar.version_of(description_of(found))
         bound = bind_parameters(found.graph, parse_parameters(found.graph, params))
         return Planner(stores.execution, stores.clock, stores.ids, stores.source_digests.digest).plan(version, bound)
 

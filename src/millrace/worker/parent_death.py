@@ -36,6 +36,13 @@ def die_with(parent: int, lifeline: int) -> None:
         kill_own_group()
 
 
+def end_with(parent: int) -> None:
+    """The simple form, for a process that starts no others: the kernel kills it with the thread that started it."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if orphaned(parent):
+        os._exit(1)
+
+
 def orphaned(parent: int) -> bool:
     return os.getppid() != parent
 
