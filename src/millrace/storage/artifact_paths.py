@@ -16,7 +16,7 @@ from millrace.core.errors import ArtifactCorrupt, ConflictError, StorageError
 STAGING = ".staging"
 MARKERS = ".published"
 ATTEMPT_DEPTH = 4
-"""An attempt's folder is ``<root>/<pipeline>/<run id>/<task id>/<token>``. What begins with a dot is not of attempts."""
+"""An attempt's folder: ``<root>/<pipeline>/<run id>/<task id>/<token>``. A dot in front: not of an attempt."""
 
 
 def relative_path(root: str, uri: str) -> str:

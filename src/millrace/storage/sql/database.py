@@ -19,7 +19,10 @@ from millrace.storage.sql.versions import HEAD, REVISIONS
 if TYPE_CHECKING:
     from millrace.storage.sql.postgresql import PostgresBackend
 
-_VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, PRIMARY KEY (version_num))"
+_VERSION_TABLE = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+    " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 _DEFAULT_EXPERIMENT = insert(
     "experiment",
     (

@@ -15,7 +15,7 @@ from millrace.core.errors import ConflictError, NotFoundError, UsageError
 from millrace.core.records import Experiment, Metric, TrackingRun
 from millrace.interfaces import Clock, Ids
 from millrace.storage.sql import tracking_rules as rules
-from millrace.storage.sql.connection import Connection, Row, insert, select
+from millrace.storage.sql.connection import Connection, Row, insert, select, update
 from millrace.storage.sql.database import Database
 from millrace.storage.sql.schema import PROJECT
 
@@ -174,7 +174,7 @@ class SqlTrackingStore:
             _writable(connection, run_id)
             for column, new in (("status", status), ("end_time", end_time), ("run_name", run_name or None)):
                 if new is not None:
-                    connection.change(f"UPDATE run SET {column} = ? WHERE run_id = ?", (new, run_id))  # noqa: S608 -- constants
+                    connection.change(update("run", (column,), "run_id"), (new, run_id))
             if run_name:
                 rules.check_run_tags({_RUN_NAME_TAG: run_name})
                 connection.change(_UPSERT_TAG, (run_id, _RUN_NAME_TAG, run_name))
@@ -302,7 +302,7 @@ def _refuses(what: str) -> UsageError:
 
 
 def _writable(connection: Connection, run_id: str) -> None:
-    row = connection.row("SELECT lifecycle_stage FROM run WHERE run_id = ?" + connection.lock_rows, (run_id,))
+    row = connection.row(select(("lifecycle_stage",), "run", "WHERE run_id = ?" + connection.lock_rows), (run_id,))
     if row is None:
         raise _no_run(run_id)
     if row[0] != _ACTIVE:
