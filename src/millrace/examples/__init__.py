@@ -1,0 +1,1 @@
+"""Pipelines that ship with Millrace, written as users write theirs; `millrace init` copies them."""
