@@ -29,6 +29,7 @@ _REMEDIES = {
     errno.EACCES: ("writing is not permitted", "Change the permissions, or choose another folder."),
     errno.EPERM: ("writing is not permitted", "Change the permissions, or choose another folder."),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "Choose another folder."),
+    errno.EEXIST: ("a part of the path is a file, not a folder", "Choose another folder."),
 }
 
 

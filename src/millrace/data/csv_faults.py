@@ -141,6 +141,18 @@ def wrong_encoding(path: Path) -> DataError | None:
             line += block.count(b"\n")
 
 
+def check_quotes(path: Path) -> None:
+    """A double quote that is never closed: the fast reader would take the rest of the file for one cell."""
+    quotes = 0
+    with path.open("rb", buffering=0) as stream:
+        while block := stream.read(_READ_BYTES):
+            quotes += block.count(b'"')
+    if quotes % 2:  # a quote in the middle of a plain cell may be single; then nothing is wrong
+        fault = _ragged(path, read_header(path))
+        if fault is not None:
+            raise fault
+
+
 def _ragged(path: Path, header: list[str]) -> DataError | None:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)

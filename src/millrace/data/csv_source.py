@@ -53,6 +53,7 @@ class CsvSource:
         inferences = {name: TypeInference() for name in header}
         kept_bytes = 0
         for path in paths:
+            csv_faults.check_quotes(path)
             rows = 0
             for batch in _text_batches(path, header):
                 rows += batch.height

@@ -94,9 +94,9 @@ def _of_few(values: Sequence[Any], column: Column) -> Vector:
 
 
 def _encode(values: pl.Series, missing: Mask | None) -> Vector:
-    # Filled by Polars: pyarrow.compute.fill_null imports pandas where it is installed.
+    # By Polars where it can be: pyarrow's fill_null and to_numpy import pandas where it is installed.
     encoded = (values if missing is None else values.fill_null("")).to_arrow().dictionary_encode()
-    indices = encoded.indices.to_numpy().astype(np.int64)
+    indices = pl.Series(pl.from_arrow(encoded.indices)).to_numpy().astype(np.int64)
     return Vector(indices, missing, encoded.dictionary.to_pylist() or [""])
 
 
