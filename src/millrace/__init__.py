@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from millrace.core.errors import FailWithoutRetry, SkipTask, TaskFailure
     from millrace.core.types import Artifact, Dataset, Input, Metrics, Model, Output
     from millrace.tracking.fluent import (
-        log_artifact,
-        log_dict,
         log_metric,
         log_metrics,
         log_param,
         log_params,
-        log_text,
         set_tag,
         set_tags,
     )
@@ -44,13 +41,10 @@ __all__ = [
     "component",
     "dag",
     "latest",
-    "log_artifact",
-    "log_dict",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
-    "log_text",
     "pipeline",
     "set_tag",
     "set_tags",
@@ -64,13 +58,10 @@ _NAMES_BY_MODULE = {
     "millrace.core.errors": ("FailWithoutRetry", "SkipTask", "TaskFailure"),
     "millrace.core.types": ("Artifact", "Dataset", "Input", "Metrics", "Model", "Output"),
     "millrace.tracking.fluent": (
-        "log_artifact",
-        "log_dict",
         "log_metric",
         "log_metrics",
         "log_param",
         "log_params",
-        "log_text",
         "set_tag",
         "set_tags",
     ),
