@@ -24,7 +24,7 @@ def arguments(
     for name, given in launch.inputs.items():
         if given.kind == "function":
             found[name] = loader.function(given.value)
-        elif given.kind == "artifact":
+        elif given.kind == "artifact" or given.artifacts:  # a value with an artifact is one that was spilled
             found[name] = _artifacts(name, given, classes.get(name), artifacts)
         else:
             found[name] = given.value

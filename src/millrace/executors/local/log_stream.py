@@ -32,14 +32,17 @@ class LogStream:
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         """The last lines that no attempt printed: why a process did not start."""
 
-    def begin(self, attempt_id: str, *, at_once: bool = False) -> None:
-        """The worker begins it. ``at_once``: right after the attempt before, so what followed that one is its own."""
+    def begin(self, attempt_id: str, *, at_once: bool = False) -> list[str]:
+        """The worker begins it. ``at_once``: right after the attempt before, so what followed that one is its own.
+
+        The attempts whose marker was read already, as with :meth:`feed`.
+        """
         early, self._early = self._early, []
         self._attempts.append(attempt_id)
         if at_once and len(self._attempts) == 1:
-            self._lines(early)
-        else:
-            self._remember(early)
+            return self._with_markers(early)
+        self._remember(early)
+        return []
 
     def feed(self, data: bytes) -> list[str]:
         """Bytes as they were read. The attempts whose marker is in them, in order."""
@@ -47,9 +50,6 @@ class LogStream:
         if len(self._partial) > LINE_LIMIT:
             lines.append(self._partial)
             self._partial = b""
-        if b"\0" not in data and (not lines or not any(b"\0" in line for line in lines)):
-            self._lines(lines)
-            return []
         return self._with_markers(lines)
 
     def end(self) -> None:
@@ -69,6 +69,8 @@ class LogStream:
         start = 0
         for i, line in enumerate(lines):
             if not self._attempts:
+                break
+            if not line.endswith(b"\0"):
                 continue
             marker = b"\0\0" + self._attempts[0].encode() + b"\0"
             if line.endswith(marker):

@@ -288,7 +288,11 @@ class Loop:
             self._log(worker, data)
 
     def _log(self, worker: Worker, data: bytes) -> None:
-        for attempt_id in worker.log.feed(data):
+        self._logged(worker, worker.log.feed(data))
+
+    def _logged(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
+        """The logs of these attempts are complete."""
+        for attempt_id in attempt_ids:
             end = self._unfinished.pop(attempt_id, None)
             if end is None:
                 self._marked.add(attempt_id)
@@ -343,8 +347,10 @@ class Loop:
                 if self._closing:
                     self._dismiss(worker)
             case "started":
+                self._begun(worker, document["attempt"])
                 self._started(worker, document["at"])
             case "end":
+                self._begun(worker, document["report"]["attempt_id"])
                 self._ended(worker, document)
             case "revoked":
                 self._revoked(worker, document["attempts"])
@@ -360,7 +366,13 @@ class Loop:
         if now - self._oom_read_at > _OOM_FRESH:
             self._oom_read_at, self._oom_kills = now, self._oom.read()
         worker.oom_kills = self._oom_kills
-        worker.log.begin(launch.attempt_id, at_once=at_once)
+        self._logged(worker, worker.log.begin(launch.attempt_id, at_once=at_once))
+
+    def _begun(self, worker: Worker, attempt_id: str) -> None:
+        """It speaks of an attempt, so it has begun it: when a launch and an order to give it back were on their way."""
+        if worker.running is None and attempt_id in worker.prefetched:
+            self._begin(worker, worker.prefetched.pop(attempt_id), at_once=True)
+            self._stop_if_asked(worker)
 
     def _started(self, worker: Worker, at: int) -> None:
         running = worker.running
@@ -382,12 +394,14 @@ class Loop:
         self.depth = prefetch_depth(self._average)
         worker.running = None
         worker.idle_since = now
-        if document["next"] is not None:
-            following = worker.prefetched.pop(document["next"])
-            self._begin(worker, following, at_once=True)
-        elif document["retire"]:
+        following: str | None = document["next"]
+        if document["retire"]:
             worker.leaving_until = now + _LEAVE_SECONDS
             self._take_back(worker, tuple(worker.prefetched))
+        elif following is None and worker.prefetched and not worker.revoking:
+            following = next(iter(worker.prefetched))  # on its way to a worker that waits for it
+        if following is not None:
+            self._begin(worker, worker.prefetched.pop(following), at_once=True)
         self._complete_log(worker, end)
         if ending is not None:
             if ending.step is EndingStep.REVOKING:
@@ -415,6 +429,8 @@ class Loop:
     def _revoked(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
         worker.revoking = False
         self._take_back(worker, attempt_ids)
+        if worker.running is None and worker.prefetched:  # begun before the order came
+            self._begun(worker, next(iter(worker.prefetched)))
         if worker.ending is not None and worker.ending.step is EndingStep.REVOKING:
             self._terminate(worker, worker.ending)
 
