@@ -92,6 +92,10 @@ class PipelineStore(Protocol):
     def register(self, version: PipelineVersion, *, source: str, next_due_at: int | None, now: int) -> Pipeline:
         """Upsert the pipeline and its version; a known version is not written again."""
 
+    def add_version(self, version: PipelineVersion) -> None:
+        """Write a version without making it its pipeline's latest: for a run of a file that is not the registered
+        one."""
+
     def pipeline(self, name: str) -> Pipeline:
         """NotFoundError with near names."""
 

@@ -31,9 +31,10 @@ def wait_quietly(operations: Operations, run_id: str) -> Json:
 def follow_run(operations: Operations, run_id: str, progress: Progress) -> Json:
     """The same, telling ``progress`` of each change."""
     hint_at = time.monotonic() + HINT_AFTER
+    told: set[tuple[str, str, int]] = set()
     while True:
         document = operations.run(run_id)
-        tell(document, progress)
+        tell(document, progress, told)
         if document["ended_at"] is not None:
             return document
         if document["state"] == "queued" and time.monotonic() >= hint_at:
@@ -42,8 +43,9 @@ def follow_run(operations: Operations, run_id: str, progress: Progress) -> Json:
         operations.wait(run_id, LOOK)
 
 
-def tell(document: Json, progress: Progress) -> None:
-    """A run's document with its tasks, as calls of ``progress``."""
+def tell(document: Json, progress: Progress, told: set[tuple[str, str, int]] | None = None) -> None:
+    """A run's document with its tasks, as calls of ``progress``; what is in ``told`` is not told again."""
+    told = set() if told is None else told
     progress.on_run(document)
     moves = []
     for task in document["tasks"]:
@@ -53,7 +55,9 @@ def tell(document: Json, progress: Progress) -> None:
         at = task["ended_at"] or task["started_at"] or task["queued_at"] or document["queued_at"]
         moves.append((microseconds_of(at), task["task_id"], task["state"], note))
     for at, task_id, state, note in sorted(moves, key=lambda move: move[0]):
-        progress.on_task(task_id, state, at, note)
+        if (task_id, state, at) not in told:
+            told.add((task_id, state, at))
+            progress.on_task(task_id, state, at, note)
 
 
 def _wait_for_start(operations: Operations, run_id: str) -> Json:

@@ -128,7 +128,7 @@ class LocalOperations:
             try:
                 states = (RunState(state),)
             except ValueError:
-                raise UsageError(f"no run state {state!r}", remedy=did_you_mean(state, list(RunState))) from None
+                raise UsageError(f"no run state {state!r}", remedy=did_you_mean(state, [s.value for s in RunState])) from None
         found, following = self._parts.execution.runs(pipeline=pipeline, states=states, limit=limit, cursor=cursor)
         return {"items": [run_document(r) for r in found], "next_cursor": following}
 

@@ -35,10 +35,11 @@ class Registrar:
     def now(self) -> int:
         return self.clock.now()
 
-    def register(self, file: str, descriptions: Sequence[Mapping[str, Json]]) -> ImportFailure | None:
-        """Register the pipelines that ``file`` defines, and forget those that it no longer defines.
+    def register(self, file: str, descriptions: Sequence[Mapping[str, Json]], root: str) -> ImportFailure | None:
+        """Register the pipelines that ``file`` in the pipelines folder ``root`` defines, and forget those that it no
+        longer defines.
 
-        A pipeline whose name another existing file has is refused: the failure says which.
+        A pipeline whose name another file of the folder has is refused: the failure says which.
         """
         taken = {p.name: p.source for p in self.pipelines.pipelines()}
         names = []
@@ -46,7 +47,7 @@ class Registrar:
         for description in descriptions:
             name = description["graph"]["name"]
             owner = taken.get(name, file)
-            if owner != file and Path(owner).exists():
+            if owner != file and Path(owner).is_relative_to(root) and Path(owner).exists():
                 failure = ImportFailure(
                     file, f"{file}: pipeline {name!r} is already defined in {owner}; rename one", "", self.now()
                 )
@@ -60,10 +61,25 @@ class Registrar:
         return failure
 
     def register_one(self, file: str, description: Mapping[str, Json]) -> PipelineVersion:
+        """Make this the pipeline's latest version, and set when it is due next."""
         version = self.version_of(description)
         last = self.execution.last_scheduled(version.graph.name)
         now = self.now()
         self.pipelines.register(version, source=file, next_due_at=first_due_at(version.graph, last, now), now=now)
+        return version
+
+    def register_for_run(self, file: str, description: Mapping[str, Json]) -> PipelineVersion:
+        """For a run by hand: nothing gets scheduled by it, and a pipeline of that name from another file stays."""
+        version = self.version_of(description)
+        known = {p.name: p for p in self.pipelines.pipelines()}.get(version.graph.name)
+        if known is not None and known.source != file and Path(known.source).exists():
+            self.pipelines.add_version(version)
+            return version
+        now = self.now()
+        due = None
+        if known is not None and known.next_due_at is not None:
+            due = first_due_at(version.graph, self.execution.last_scheduled(known.name), now)
+        self.pipelines.register(version, source=file, next_due_at=due, now=now)
         return version
 
     def version_of(self, description: Mapping[str, Json]) -> PipelineVersion:

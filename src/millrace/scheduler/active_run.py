@@ -63,7 +63,8 @@ class ActiveRun:
         self._entries: list[CacheEntry] = []
         self._hits: list[str] = []
         self._events: list[RunEvent] = []
-        self._stored = record
+        self._stored: PipelineRun | None = None
+        """The record as last committed here; None before the first step, which always writes it."""
 
     @property
     def run_id(self) -> str:

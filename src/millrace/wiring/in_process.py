@@ -126,7 +126,7 @@ def _register(stores: Stores, pipeline: Pipeline) -> PipelineVersion:
         return known[1]
     registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
     description = description_of(pipeline)
-    version = registrar.register_one(source_of(description), description)
+    version = registrar.register_for_run(source_of(description), description)
     pipeline._registered = (stores, version)  # type: ignore[attr-defined]  # noqa: SLF001 - a memo, so that a second run describes nothing anew
     return version
 

@@ -6,6 +6,7 @@ harms no other; the pipelines it defined before stay as they were.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -33,13 +34,16 @@ class PipelineFolder:
         self._parser = parser
         self._uses: dict[str, frozenset[str]] = {}
         """Pipeline file -> the project files whose code it uses."""
+        self._seen: dict[str, tuple[int, int]] = {}
+        """Size and time of change of every Python file when it was last looked at."""
         self._stop = threading.Event()
         self.first_scan = threading.Event()
         """Set when everything that was there at the start is registered."""
 
     def sync(self) -> None:
         """Load every pipeline file, and forget what is gone."""
-        files = [f for f in self._python_files() if _may_define_pipelines(f)]
+        self._seen = self._signatures()
+        files = [Path(f) for f in self._seen if _may_define_pipelines(Path(f))]
         self._load(files)
         gone = self._registrar.known_files(str(self._root)) - {str(f) for f in files}
         self._forget(gone)
@@ -49,19 +53,24 @@ class PipelineFolder:
         """:meth:`sync`, then every change as it happens (inotify and its like, not polling)."""
         if not self._root.is_dir():
             self._root.mkdir(parents=True)
-        changes = watch(
+        self.sync()
+        caught_up = False
+        for batch in watch(
             self._root,
             watch_filter=_PythonFiles(),
             stop_event=self._stop,
             debounce=200,
             step=30,
-            rust_timeout=60_000,
-            yield_on_timeout=False,
+            rust_timeout=2_000,
+            yield_on_timeout=True,
             raise_interrupt=False,
-        )
-        self.sync()
-        for batch in changes:
-            self._take({Path(path) for _, path in batch})
+        ):
+            changed = {Path(path) for _, path in batch}
+            if not caught_up:  # what changed after the look and before the watch began
+                changed |= {Path(f) for f in self._changed_since_sync()}
+                caught_up = True
+            if changed:
+                self._take(changed)
 
     def stop(self) -> None:
         self._stop.set()
@@ -84,7 +93,7 @@ class PipelineFolder:
         if parsed.error is not None:
             self._registrar.failed(ImportFailure(file, parsed.error, parsed.traceback, self._registrar.now()))
             return
-        failure = self._registrar.register(file, [dict(d) for d in parsed.pipelines])
+        failure = self._registrar.register(file, [dict(d) for d in parsed.pipelines], str(self._root))
         self._uses[file] = frozenset(p for d in parsed.pipelines for p in _paths(d, self._root))
         if failure is not None:
             self._registrar.failed(failure)
@@ -93,6 +102,18 @@ class PipelineFolder:
         for file in files:
             self._uses.pop(file, None)
             self._registrar.forget(file)
+
+    def _signatures(self) -> dict[str, tuple[int, int]]:
+        found = {}
+        for file in self._python_files():
+            with contextlib.suppress(FileNotFoundError):
+                status = file.stat()
+                found[str(file)] = (status.st_size, status.st_mtime_ns)
+        return found
+
+    def _changed_since_sync(self) -> set[str]:
+        now = self._signatures()
+        return {f for f in now.keys() | self._seen.keys() if now.get(f) != self._seen.get(f)}
 
     def _python_files(self) -> Iterator[Path]:
         for folder, folders, names in os.walk(self._root):

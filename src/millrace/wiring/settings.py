@@ -182,7 +182,7 @@ def _folder(source: _Source, key: str, value: object) -> Path:
     text = _text(source, key, value)
     if "://" in text:
         raise source.wrong(key, "takes a folder of this machine", text)
-    return Path(os.path.normpath(source.base / Path(text).expanduser()))
+    return Path(os.path.normpath(source.base / os.path.expanduser(text)))  # noqa: PTH111 - unlike pathlib's it never raises
 
 
 def _database(source: _Source, key: str, value: object) -> str:
@@ -215,8 +215,12 @@ def _artifacts(source: _Source, key: str, value: object) -> str:
 
 def _url(source: _Source, key: str, value: object) -> str:
     text = _text(source, key, value)
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise source.wrong(key, "takes a server's address", text, remedy="For example: http://127.0.0.1:8080")
     return parts.geturl().rstrip("/")
 

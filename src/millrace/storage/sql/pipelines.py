@@ -16,7 +16,7 @@ from millrace.core.records import ImportFailure, Pipeline, PipelineVersion
 from millrace.core.types import Json
 from millrace.storage.sql.connection import Connection, Row, insert
 from millrace.storage.sql.database import Database
-from millrace.storage.sql.json_text import decode, encode
+from millrace.storage.sql.json_text import decode, encode, storable
 from millrace.storage.sql.schema import PROJECT
 
 _PIPELINE = (
@@ -67,8 +67,9 @@ class SqlPipelineStore:
         self._database = database
 
     def register(self, version: PipelineVersion, *, source: str, next_due_at: int | None, now: int) -> Pipeline:
-        """``next_due_at`` holds for a new pipeline and for one whose timetable changed. Where the timetable is as it
-        was the stored one stays, so that intervals missed while nothing ran are not forgotten."""
+        """``next_due_at`` holds for a new pipeline, for one that comes from another file now, and for one whose
+        timetable
+        changed. Else the stored one stays, so that intervals missed while nothing ran are not forgotten."""
         graph = version.graph
         with self._database.write() as connection:
             connection.change(_INSERT_VERSION, (PROJECT, graph.name, *_version_row(version)))
@@ -87,12 +88,17 @@ class SqlPipelineStore:
                 updated_at=now,
             )
             if known is not None:
-                if _same_timetable(connection, known.version, graph):
+                stays = known.source == source and known.next_due_at is not None
+                if stays and _same_timetable(connection, known.version, graph):
                     pipeline = attrs.evolve(pipeline, next_due_at=known.next_due_at)
                 if attrs.evolve(pipeline, updated_at=known.updated_at) == known:
                     return known
             connection.change(_UPSERT, (PROJECT, *_pipeline_row(pipeline)))
         return pipeline
+
+    def add_version(self, version: PipelineVersion) -> None:
+        with self._database.write() as connection:
+            connection.change(_INSERT_VERSION, (PROJECT, version.graph.name, *_version_row(version)))
 
     def pipeline(self, name: str) -> Pipeline:
         with self._database.read() as connection:
@@ -145,7 +151,7 @@ class SqlPipelineStore:
             if failure is None:
                 connection.change("DELETE FROM import_failure WHERE project_id = ? AND file = ?", (PROJECT, file))
             else:
-                row = (PROJECT, file, failure.message, failure.traceback, failure.at)
+                row = (PROJECT, file, storable(failure.message), storable(failure.traceback), failure.at)
                 connection.change(_UPSERT_FAILURE, row)
 
     def import_failures(self) -> list[ImportFailure]:
