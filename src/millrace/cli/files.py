@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -11,12 +12,19 @@ from millrace.cli.progress import new_progress
 from millrace.cli.runs import exit_by_state
 from millrace.cli.session import Session
 from millrace.cli.tables import Column, print_fields, print_json, print_table
+from millrace.cli.times import span
 from millrace.core.types import Json
 
 _PLAN = (
     Column("task_id", "task"),
     Column("verdict", "will be"),
-    Column("because", "because", lambda reasons: "; ".join(reasons or ())),
+    Column("because", "because"),
+)
+_WORDS = {"cached": "cached", "runs": "run", "unknown": "run or cached"}
+_OUTPUTS = (
+    Column("name", "output"),
+    Column("same", "as before", lambda same: {True: "the same", False: "different", None: "not compared"}[same]),
+    Column("shown", "value"),
 )
 
 
@@ -44,16 +52,23 @@ def run(session: Session, target: Target, param: Params = None, as_json: AsJson 
 
 
 def plan(session: Session, target: Target, param: Params = None, as_json: AsJson = False) -> None:
-    import attrs  # lazy: 50 ms that --help does not have
-
     file, pipeline = read_target(target)
     with session.platform() as platform:
-        found = platform.plan(file, pipeline, read_params(param))
-    rows = [attrs.asdict(task) for task in found.tasks]
+        document = platform.plan(file, pipeline, read_params(param)).to_json()
     if as_json:
-        print_json({"tasks": rows})
-    else:
-        print_table(rows, _PLAN, plain=session.plain)
+        print_json(document)
+        return
+    print_table(list(_plan_rows(document["tasks"])), _PLAN, plain=session.plain)
+    counts = {verdict: sum(t["verdict"] == verdict for t in document["tasks"]) for verdict in _WORDS}
+    print(", ".join(f"{count} {_WORDS[verdict]}" for verdict, count in counts.items() if count))
+
+
+def _plan_rows(tasks: list[Json]) -> Iterator[Json]:
+    """One row for each reason; the task is named in its first."""
+    for task in tasks:
+        first, *more = task["because"] or [""]
+        yield {"task_id": task["task_id"], "verdict": _WORDS[task["verdict"]], "because": first}
+        yield from ({"because": reason} for reason in more)
 
 
 def replay(
@@ -63,13 +78,29 @@ def replay(
     pdb: Annotated[bool, typer.Option("--pdb", help="Stop in the debugger where the task raised.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    import attrs  # lazy: as above
-
     with session.platform() as platform:
-        result = attrs.asdict(platform.replay(run_id, task, pdb=pdb))
+        document = platform.replay(run_id, task, pdb=pdb).to_json()
     if as_json:
-        print_json(result)
+        print_json(document)
     else:
-        print_fields(result, plain=session.plain)
-    if result["state"] != "succeeded":
+        _print_replay(session, document)
+    if document["event"] == "failed":
         raise SystemExit(1)
+
+
+def _print_replay(session: Session, document: Json) -> None:
+    if document["detail"]:
+        print(document["detail"].rstrip())
+    fields = {
+        "task": document["task_id"],
+        "run": document["run_id"],
+        "version": document["version"],
+        "outcome": document["event"],
+        "reason": document["reason"],
+        "time": span(document["seconds"]),
+        "logged": document["logged"],
+    }
+    print_fields(fields, plain=session.plain)
+    if document["outputs"]:
+        print()
+        print_table(document["outputs"], _OUTPUTS, plain=session.plain)

@@ -74,8 +74,11 @@ def serve_model(
     session: Session,
     uri: Annotated[str, typer.Argument(metavar="MODEL_URI", help="A model folder, or models:/NAME/VERSION_OR_ALIAS.")],
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 5001,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 5000,
 ) -> None:
     from millrace.wiring.serving import serve_model as serve  # lazy: loads the model's libraries
 
-    serve(session.settings(), uri, host, port)
+    def ready(url: str) -> None:
+        print(f"The model answers at {url}/invocations. Ctrl-C ends it.", flush=True)
+
+    serve(session.settings(), uri, host, port, ready)

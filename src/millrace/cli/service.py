@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from millrace.cli.options import AsJson
 from millrace.cli.session import Session
 from millrace.cli.tables import Column, print_fields, print_json, print_table
+from millrace.version import __version__
 
 Folder = Annotated[str, typer.Argument(metavar="FOLDER")]
 
@@ -74,9 +76,7 @@ def doctor(session: Session, as_json: AsJson = False) -> None:
 
 
 def version(_session: Session, as_json: AsJson = False) -> None:
-    from millrace.cli.versions import installed_version, python_version  # lazy: reads the package's metadata
-
     if as_json:
-        print_json({"version": installed_version(), "python": python_version()})
+        print_json({"version": __version__, "python": platform.python_version()})
     else:
-        print(installed_version())
+        print(__version__)

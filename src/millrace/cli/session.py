@@ -56,15 +56,20 @@ class Session:
 
     @contextmanager
     def platform(self) -> Iterator[Platform]:
-        """The stores of the home folder, or the server that ``--url`` names."""
+        """The stores of the home folder, whatever ``MILLRACE_URL`` says: what is run here is stored here."""
+        import attrs  # lazy: 40 ms that --help does not have
+
         from millrace.wiring.platform import open_platform  # lazy: the stores and their libraries
 
-        with open_platform(self.settings()) as platform:
+        with open_platform(attrs.evolve(self.settings(), url=None)) as platform:
             yield platform
 
     @contextmanager
     def operations(self) -> Iterator[Operations]:
-        """The verbs. A server needs the client only, so the stores are not even imported for it."""
+        """The verbs, of the server that ``--url`` or ``MILLRACE_URL`` names, else over the home folder's store.
+
+        A server needs the client only, so the stores are not even imported for it.
+        """
         settings = self.settings()
         if settings.url is None:
             with self.platform() as platform:

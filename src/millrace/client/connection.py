@@ -35,19 +35,19 @@ class Connection:
     """Requests to one server, from any number of threads: each takes an idle connection or opens one."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
-            port = parts.port
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            host, port = parts.hostname, parts.port
         except ValueError:
-            port = 0
-        if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+            host, port = None, None
+        if not host or port == 0 or parts.scheme not in {"http", "https"}:
             raise SettingsError(
                 f"{url!r} is no address of a Millrace server", remedy="For example: http://127.0.0.1:8080"
             )
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._prefix = parts.path.rstrip("/")
         self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, port
+        self._host, self._port = host, port
         self._idle: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
 

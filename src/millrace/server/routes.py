@@ -106,7 +106,7 @@ RUNS = (
         call=lambda o, a: o.runs(**_named(a, "pipeline", "state", "limit", "cursor")),
         query=(
             Query("pipeline", str, "Only this pipeline's"),
-            Query("state", str, "Only those in this state", choices=tuple(RunState)),
+            Query("state", str, "Only those in this state", choices=tuple(s.value for s in RunState)),
             _limit(50),
             CURSOR,
         ),
