@@ -194,7 +194,10 @@ class OutputHandle(Ordered):
 
 
 class TaskHandle(Ordered):
-    """A task in a pipeline. ``handle.outputs["model"]``, ``handle.model`` and unpacking give its outputs."""
+    """A task in a pipeline. ``handle.outputs["model"]``, ``handle.model`` and unpacking give its outputs.
+
+    To mypy outputs are Any, since they are passed where the task that takes them declares what it will get.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -204,25 +207,25 @@ class TaskHandle(Ordered):
         return self._node.task_id
 
     @property
-    def outputs(self) -> Mapping[str, OutputHandle]:
+    def outputs(self) -> Mapping[str, Any]:
         return _Outputs({o.name: OutputHandle(self._node, o.name) for o in self._node.interface.outputs}, self._node)
 
     @property
-    def output(self) -> OutputHandle:
+    def output(self) -> Any:
         """The only output; GraphError naming them if there are several."""
         return self._node.only_output()
 
-    def __getattr__(self, name: str) -> OutputHandle:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         return self._node.output(name)
 
-    def __getitem__(self, name: str) -> OutputHandle:
+    def __getitem__(self, name: str) -> Any:
         if not isinstance(name, str):
             self._no_value()
         return self._node.output(name)
 
-    def __iter__(self) -> Iterator[OutputHandle]:
+    def __iter__(self) -> Iterator[Any]:
         if len(self._node.interface.outputs) < 2:
             self._no_value()
         return iter(self.outputs.values())

@@ -19,8 +19,8 @@ from millrace.core.schedule import Timetable, parse_schedule, to_utc
 from millrace.core.schedule.zones import name_of, zone_of
 
 
-class PipelineArguments(TypedDict, total=False):
-    """The keyword arguments of ``@pipeline``."""
+class CommonArguments(TypedDict, total=False):
+    """The keyword arguments of ``@pipeline`` and ``@dag``."""
 
     schedule: str | timedelta | Timetable | None
     start_date: datetime | date | str | None
@@ -28,11 +28,22 @@ class PipelineArguments(TypedDict, total=False):
     catchup: bool
     timezone: str | tzinfo | None
     max_active_runs: int
-    run_timeout: timedelta | float | None
     tags: Sequence[str]
     description: str
     default_args: Mapping[str, Any] | None
     cache: bool | None
+
+
+class PipelineArguments(CommonArguments, total=False):
+    """Those of ``@pipeline``."""
+
+    run_timeout: timedelta | float | None
+
+
+class DagArguments(CommonArguments, total=False):
+    """Those of ``@dag``."""
+
+    dagrun_timeout: timedelta | float | None
 
 
 @attrs.frozen

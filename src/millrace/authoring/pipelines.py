@@ -20,7 +20,7 @@ from millrace.authoring.annotations import hints_of, meaning_of
 from millrace.authoring.bodies import PipelineBody, current_body
 from millrace.authoring.constants import constant
 from millrace.authoring.handles import ParameterHandle
-from millrace.authoring.pipeline_settings import PipelineArguments, PipelineSettings
+from millrace.authoring.pipeline_settings import DagArguments, PipelineArguments, PipelineSettings
 from millrace.authoring.project_modules import ProjectModules
 from millrace.authoring.source_lines import caller, caller_locals, caller_module
 from millrace.core.errors import GraphError, did_you_mean
@@ -232,9 +232,9 @@ def pipeline(function: Any = None, /, *, name: str | None = None, **arguments: A
 @overload
 def dag(function: Callable[..., Any], /) -> FunctionPipeline: ...
 @overload
-def dag(dag_id: str | None = None, /, **arguments: Unpack[PipelineArguments]) -> PipelineDecorator: ...
+def dag(dag_id: str | None = None, /, **arguments: Unpack[DagArguments]) -> PipelineDecorator: ...
 @overload
-def dag(*, dag_id: str, **arguments: Unpack[PipelineArguments]) -> PipelineDecorator: ...
+def dag(*, dag_id: str, **arguments: Unpack[DagArguments]) -> PipelineDecorator: ...
 def dag(function: Any = None, /, *, dag_id: str | None = None, **arguments: Any) -> Any:
     """:func:`pipeline` under Airflow's name: ``@dag(dag_id="...", schedule="@daily", ...)``."""
     if "dagrun_timeout" in arguments:

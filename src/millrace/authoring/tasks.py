@@ -32,8 +32,12 @@ class Task(Generic[P, R]):
     """A decorated function.
 
     To mypy a call gives what the function gives, so the handle that a pipeline gets is checked where it is passed on.
-    A function that returns nothing (one with ``Output`` parameters too) gives a :class:`TaskHandle`.
+    A function that returns nothing gives a handle to its outputs, which mypy takes for Any, and its arguments are
+    left to the graph's checks: nobody passes its ``Output`` parameters.
     """
+
+    __name__: str
+    __qualname__: str
 
     def __init__(
         self,
@@ -49,7 +53,7 @@ class Task(Generic[P, R]):
         self._interface: Interface | None = None
 
     @overload
-    def __call__(self: Task[P, None], *args: Any, **kwargs: Any) -> TaskHandle: ...
+    def __call__(self: Task[P, None], *args: Any, **kwargs: Any) -> Any: ...
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

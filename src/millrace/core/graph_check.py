@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from millrace.core.errors import CycleError, GraphError, did_you_mean
 from millrace.core.graph import (
@@ -90,7 +90,7 @@ def check_name(noun: str, name: str, where: str | None = None) -> None:
         raise GraphError(f"{name!r} is not a valid {noun} name", where=where, remedy=_PIPELINE_NAME_RULE)
 
 
-def find_cycle(upstream: dict[str, tuple[str, ...]]) -> list[str]:
+def find_cycle(upstream: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Names along one cycle, each the upstream of the next, or an empty list. Unknown names count as ended."""
     left = {name: sum(u in upstream for u in dict.fromkeys(ups)) for name, ups in upstream.items()}
     downstream: dict[str, list[str]] = {name: [] for name in upstream}
