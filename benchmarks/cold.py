@@ -1,0 +1,28 @@
+"""Whole processes from a cold shell: ``millrace run``, ``millrace --help``, and what ``import millrace`` adds."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.pipeline_files import CHAIN
+from benchmarks.surroundings import COMMAND, Surroundings
+
+_IMPORT = "import time; t = time.perf_counter(); import millrace; print(time.perf_counter() - t)"
+
+
+def measure_run(around: Surroundings) -> dict[str, list[float]]:
+    cold, again = [], []
+    for _ in range(around.sizes.runs):
+        command = [COMMAND, "--home", str(around.new_home()), "run", f"{around.file}:{CHAIN}"]
+        cold.append(around.timed(command))
+        again.append(around.timed(command))
+    return {"run-cold": cold, "run-again": again}
+
+
+def measure_import(around: Surroundings) -> dict[str, list[float]]:
+    command = [sys.executable, "-c", _IMPORT]
+    return {"import": [float(around.answer(command)) for _ in range(around.sizes.runs)]}
+
+
+def measure_help(around: Surroundings) -> dict[str, list[float]]:
+    return {"help": [around.timed([COMMAND, "--help"]) for _ in range(around.sizes.runs)]}
