@@ -16,6 +16,9 @@ import attrs
 
 from millrace.core.types import Json, ValueType
 
+DEFAULT_MAX_ACTIVE_RUNS = 16
+"""As Airflow's."""
+
 
 @attrs.frozen
 class SourceLine:
@@ -173,7 +176,7 @@ class Graph:
     end_date: str | None = None
     timezone: str = "UTC"
     catchup: bool = False
-    max_active_runs: int = 16
+    max_active_runs: int = DEFAULT_MAX_ACTIVE_RUNS
     run_timeout: int | None = None
     """Microseconds."""
     tags: tuple[str, ...] = ()

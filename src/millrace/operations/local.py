@@ -12,7 +12,7 @@ import attrs
 from millrace.core.errors import ConflictError, NotFoundError, UsageError, did_you_mean
 from millrace.core.parameters import bind_parameters
 from millrace.core.records import Attempt, PipelineRun, TaskRun
-from millrace.core.states import RunState, RunTrigger
+from millrace.core.states import RunState
 from millrace.core.types import Json
 from millrace.interfaces import (
     ArtifactIndex,
@@ -40,6 +40,7 @@ from millrace.operations.documents import (
     tracking_run_document,
 )
 from millrace.operations.lineage import LineageWalk
+from millrace.operations.manual_runs import manual_run
 
 NET_SECONDS = 0.5
 """A waiter looks again after this long even without a notification."""
@@ -91,18 +92,10 @@ class LocalOperations:
     # --- runs ---------------------------------------------------------------------------------------------------------
 
     def trigger(self, pipeline: str, params: Mapping[str, Json]) -> Json:
-        now = self._parts.clock.now()
         found = self._parts.pipelines.pipeline(pipeline)
-        graph = self._parts.pipelines.version(found.version).graph
-        run = PipelineRun(
-            run_id=self._parts.ids.new(),
-            pipeline=found.name,
-            version=found.version,
-            trigger=RunTrigger.MANUAL,
-            params=bind_parameters(graph, params),
-            state=RunState.QUEUED,
-            queued_at=now,
-            logical_date=now,
+        version = self._parts.pipelines.version(found.version)
+        run = manual_run(
+            version, bind_parameters(version.graph, params), self._parts.ids.new(), self._parts.clock.now()
         )
         created = self._parts.execution.create_run(run)
         self._parts.notifier.notify()
@@ -128,7 +121,9 @@ class LocalOperations:
             try:
                 states = (RunState(state),)
             except ValueError:
-                raise UsageError(f"no run state {state!r}", remedy=did_you_mean(state, [s.value for s in RunState])) from None
+                raise UsageError(
+                    f"no run state {state!r}", remedy=did_you_mean(state, [s.value for s in RunState])
+                ) from None
         found, following = self._parts.execution.runs(pipeline=pipeline, states=states, limit=limit, cursor=cursor)
         return {"items": [run_document(r) for r in found], "next_cursor": following}
 

@@ -8,10 +8,10 @@ import attrs
 
 from millrace.core.cache_key import CacheKey, Change, explain
 from millrace.core.graph import TaskSpec, references
-from millrace.core.records import PipelineRun, PipelineVersion, TaskOutputs
-from millrace.core.states import RunState, RunTrigger
+from millrace.core.records import PipelineVersion, TaskOutputs
 from millrace.core.types import Json
 from millrace.interfaces import Clock, ExecutionStore, Ids
+from millrace.operations.manual_runs import manual_run
 from millrace.scheduler.cache_keys import SourceDigest, cache_key
 from millrace.scheduler.inputs import RunView, resolve_known
 
@@ -54,16 +54,7 @@ class Planner:
 
     def plan(self, version: PipelineVersion, params: Mapping[str, Json]) -> Plan:
         """The plan of a run of ``version`` with ``params`` (bound) if it were started now."""
-        now = self.clock.now()
-        run = PipelineRun(
-            run_id=self.ids.new(),
-            pipeline=version.graph.name,
-            version=version.version,
-            trigger=RunTrigger.MANUAL,
-            params=params,
-            state=RunState.QUEUED,
-            queued_at=now,
-        )
+        run = manual_run(version, params, self.ids.new(), self.clock.now())
         outputs: dict[str, TaskOutputs] = {}
         planned = {}
         for task in in_order(version.graph.tasks):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from millrace.core.attempts import AttemptReport, FailureKind, Launch
-from millrace.core.errors import StorageError, UsageError
+from millrace.core.errors import MillraceError, NotFoundError, StorageError, UsageError
 from millrace.core.events import (
     AttemptFailed,
     AttemptStarted,
@@ -36,6 +36,7 @@ from millrace.core.events import (
     StopAttempt,
     WakeAt,
 )
+from millrace.core.graph import DEFAULT_MAX_ACTIVE_RUNS
 from millrace.core.progress import RunProgress
 from millrace.core.records import (
     ArtifactUse,
@@ -119,8 +120,8 @@ class Scheduler:
         while not self._stopping:
             try:
                 self.step(look=True)
-            except StorageError as error:
-                _log.error("the database refused a step; going on from what it holds: %s", error)
+            except MillraceError as error:
+                _log.error("a step failed; going on from what the store holds: %s", error)
                 self._forget_all()
                 self._pause(1.0)
                 continue
@@ -263,7 +264,10 @@ class Scheduler:
             self._adopt(record)
 
     def _admit(self, pipeline: str, active: int) -> int:
-        version = self._parts.pipelines.pipeline(pipeline).version
+        try:
+            version = self._parts.pipelines.pipeline(pipeline).version
+        except NotFoundError:  # its file is gone; what was queued before still runs
+            return admit(active, DEFAULT_MAX_ACTIVE_RUNS)
         return admit(active, self._version(version).graph.max_active_runs)
 
     def _adopt(self, record: PipelineRun) -> None:

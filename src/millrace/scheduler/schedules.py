@@ -46,6 +46,14 @@ def next_due_run(graph: Graph, last: tuple[int, int] | None, now: int) -> DueRun
     )
 
 
+def manual_interval(graph: Graph, at: int) -> tuple[int, int] | None:
+    """The data interval of a run that a person starts at ``at``: the latest whole one of the schedule, if it has any."""
+    if graph.schedule is None:
+        return None
+    interval = timetable_from_json(graph.schedule).infer_manual_interval(to_datetime(at))
+    return to_microseconds(interval.start), to_microseconds(interval.end)
+
+
 def _date(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 

@@ -13,15 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
 from millrace.authoring.live_loader import LiveCodeLoader
 from millrace.core.attempts import Launch
 from millrace.core.parameters import bind_parameters
 from millrace.core.records import PipelineRun, PipelineVersion, Step, TaskOutputs
-from millrace.core.states import RunState, RunTrigger, TaskState
+from millrace.core.states import TaskState
 from millrace.core.types import Json
 from millrace.executors.in_process import InProcessExecutor
 from millrace.interfaces import TaskServices
 from millrace.operations.documents import run_document
+from millrace.operations.manual_runs import manual_run
 from millrace.operations.registration import Registrar
 from millrace.operations.task_services import LocalTaskServices, Services
 from millrace.scheduler.scheduler import Scheduler, SchedulerParts
@@ -69,15 +72,8 @@ def drive(
     """Create the run under this process's lease and bring it to its end; its record then."""
     now = stores.clock.now()
     owner = process_name("run")
-    record = PipelineRun(
-        run_id=stores.ids.new(),
-        pipeline=version.graph.name,
-        version=version.version,
-        trigger=RunTrigger.MANUAL,
-        params=bound,
-        state=RunState.QUEUED,
-        queued_at=now,
-        logical_date=now,
+    record = attrs.evolve(
+        manual_run(version, bound, stores.ids.new(), now),
         lease_owner=owner,
         lease_epoch=1,
         lease_expires_at=now + LEASE,
