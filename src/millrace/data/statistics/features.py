@@ -165,9 +165,9 @@ def _standard_histogram(partial: NumericPartial) -> tuple[Bucket, ...]:
     low, high = partial.moments.minimum, partial.moments.maximum
     if low == high:
         return (Bucket(low, high, int(weights.sum())),)
-    # Divided before they are subtracted: the distance of two huge numbers may be no number.
-    edges = low + (high / HISTOGRAM_BUCKETS - low / HISTOGRAM_BUCKETS) * np.arange(HISTOGRAM_BUCKETS + 1)
-    edges[-1] = high
+    # Weighted ends, not steps from one end: the distance of two huge numbers may be no number.
+    share = np.arange(HISTOGRAM_BUCKETS + 1) / HISTOGRAM_BUCKETS
+    edges = np.maximum.accumulate(low * (1 - share) + high * share)
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, HISTOGRAM_BUCKETS - 1)
     counts = np.bincount(place, weights=weights, minlength=HISTOGRAM_BUCKETS)
     return _buckets(edges, counts)

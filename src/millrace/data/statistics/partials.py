@@ -7,6 +7,7 @@ missing in all its rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -88,6 +89,8 @@ class NumericPartial:
         moments = attrs.asdict(self.moments)
         if not self.moments.count:
             moments["minimum"] = moments["maximum"] = None
+        if math.isinf(self.moments.squares):  # overflowed; JSON has no infinity
+            moments["squares"] = None
         return {
             "moments": moments,
             "quantiles": self.quantiles.to_json(),
@@ -98,7 +101,10 @@ class NumericPartial:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> NumericPartial:
-        moments = Moments(**document["moments"]) if document["moments"]["count"] else Moments()
+        figures = document["moments"]
+        if figures["squares"] is None:
+            figures = {**figures, "squares": math.inf}
+        moments = Moments(**figures) if figures["count"] else Moments()
         return cls(
             moments,
             QuantileSketch.from_json(document["quantiles"]),
