@@ -1,6 +1,7 @@
-"""JSON columns are TEXT.
+"""What goes into TEXT columns: JSON, and text that users' code made.
 
-Invariant: ``decode(encode(x)) == x`` for every JSON value, NaN, infinities and integers of any size included.
+Invariant: ``decode(encode(x)) == x`` for every JSON value, NaN, infinities, integers of any size and lone surrogates
+included; what ``storable`` gives both databases take.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from millrace.core.types import Json
 
 
 def encode(value: Json) -> str:
-    """orjson, ten times as fast as the standard library; that one for what orjson cannot say (NaN, big integers)."""
+    """orjson, ten times as fast as the standard library; that one for what orjson cannot say (big integers, lone surrogates)."""
     try:
         text = orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(value, separators=(",", ":"))
     if b"null" in text:  # orjson writes NaN and infinities as null
-        exact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        exact = json.dumps(value, separators=(",", ":"))
         if "NaN" in exact or "Infinity" in exact:
             return exact
     return text.decode()
@@ -30,3 +31,10 @@ def decode(text: str) -> Json:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return json.loads(text)
+
+
+def storable(text: str) -> str:
+    """``text`` with NUL, which PostgreSQL refuses, and lone surrogates, which are no UTF-8, written as escapes."""
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\0", "\\x00") if "\0" in text else text

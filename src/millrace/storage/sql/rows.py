@@ -17,7 +17,7 @@ from millrace.core.records import (
 )
 from millrace.core.states import AttemptState, RunState, RunTrigger, TaskState
 from millrace.storage.sql.connection import Row
-from millrace.storage.sql.json_text import decode, encode
+from millrace.storage.sql.json_text import decode, encode, storable
 
 # Looked up by value: a dict is five times as fast as calling the enum, and a listing makes thousands.
 _RUN_STATES = {str(s): s for s in RunState}
@@ -60,7 +60,7 @@ def pipeline_run_row(run: PipelineRun) -> Row:
         run.logical_date,
         run.data_interval_start,
         run.data_interval_end,
-        run.reason,
+        storable(run.reason),
         run.cancel_requested,
         run.lease_owner,
         run.lease_epoch,
@@ -116,7 +116,7 @@ def task_run_changes(t: TaskRun) -> Row:
         t.started_at,
         t.ended_at,
         t.due_at,
-        t.reason,
+        storable(t.reason),
         t.cached_from,
     )
 
@@ -150,12 +150,12 @@ def attempt_changes(a: Attempt) -> Row:
     usage = a.usage
     return (
         a.state.value,
-        a.worker,
+        storable(a.worker),
         a.started_at,
         a.ended_at,
         a.kind,
-        a.reason,
-        a.detail,
+        storable(a.reason),
+        storable(a.detail),
         a.exit_code,
         None if usage is None else usage.cpu_seconds,
         None if usage is None else usage.peak_bytes,

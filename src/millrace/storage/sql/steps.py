@@ -13,7 +13,7 @@ from millrace.core.records import PipelineRun, Step
 from millrace.interfaces import LeaseLost
 from millrace.storage.sql import rows
 from millrace.storage.sql.connection import Connection, Row, insert, update
-from millrace.storage.sql.json_text import encode
+from millrace.storage.sql.json_text import encode, storable
 
 _LEASES = "SELECT run_id, lease_owner, lease_epoch FROM pipeline_run WHERE run_id {among} ORDER BY run_id"
 _LEASE = "SELECT run_id, lease_owner, lease_epoch FROM pipeline_run WHERE run_id = ?"
@@ -79,7 +79,7 @@ def _check_leases(connection: Connection, steps: Sequence[Step]) -> None:
 
 
 def _run_changes(run: PipelineRun) -> Row:
-    return (run.state.value, run.started_at, run.ended_at, run.reason, run.run_id)
+    return (run.state.value, run.started_at, run.ended_at, storable(run.reason), run.run_id)
 
 
 def _new_task_runs(connection: Connection, steps: Iterable[Step]) -> list[Row]:

@@ -17,6 +17,7 @@ from millrace.interfaces import Clock, Ids
 from millrace.storage.sql import tracking_rules as rules
 from millrace.storage.sql.connection import Connection, Row, insert, select, update
 from millrace.storage.sql.database import Database
+from millrace.storage.sql.json_text import storable
 from millrace.storage.sql.schema import PROJECT
 
 _ACTIVE, _DELETED = "active", "deleted"
@@ -132,7 +133,7 @@ class SqlTrackingStore:
         task_run_id: str | None = None,
     ) -> TrackingRun:
         """A run without a name gets one. Name and tag ``mlflow.runName`` are one thing and must not differ."""
-        tags = dict(tags or {})
+        tags = _storable(tags or {})
         rules.check_run_tags(tags)
         run_id = self._ids.new_tracking()
         if run_name and tags.get(_RUN_NAME_TAG, run_name) != run_name:
@@ -218,7 +219,7 @@ class SqlTrackingStore:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        params, tags = params or {}, tags or {}
+        params, tags = _storable(params or {}), _storable(tags or {})
         rules.check_batch(metrics, params, tags)
         with self._database.write() as connection:
             _writable(connection, run_id)
@@ -291,6 +292,10 @@ def _experiment_number(experiment_id: str) -> int | None:
     return (
         int(experiment_id) if experiment_id.isascii() and experiment_id.isdigit() and len(experiment_id) < 10 else None
     )
+
+
+def _storable(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: storable(text) for key, text in texts.items()}
 
 
 def _no_run(run_id: str) -> NotFoundError:
