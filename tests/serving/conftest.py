@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from millrace.models import save_model
-from millrace.serving import running_server
+from millrace.serving.server import running_server
 
 LABELS = ("malignant", "benign")
 

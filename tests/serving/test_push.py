@@ -9,7 +9,7 @@ import pytest
 
 from millrace.core.errors import ConflictError, ModelError
 from millrace.models import folder_digest, load_model
-from millrace.serving import latest_pushed, push_model
+from millrace.serving.push import latest_pushed, push_model
 
 
 def test_a_pushed_model_loads_and_is_the_latest(model_folder: Path, tmp_path: Path) -> None:

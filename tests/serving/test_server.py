@@ -18,7 +18,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from millrace.core.errors import ModelError, ServiceError
-from millrace.serving import running_server, serve
+from millrace.serving.server import running_server, serve
 
 with warnings.catch_warnings():
     # importing mlflow trips over deprecations in itself and in its own dependencies
@@ -30,7 +30,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from typing import Any
-from millrace.serving import serve
+from millrace.serving.server import serve
 serve(Path(sys.argv[1]), port=0, ready=lambda url: print(url, flush=True))
 print("ended", flush=True)
 """

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from millrace.core.errors import ServiceError
+from millrace.serving.http_protocol import OneWriteHttpProtocol
 
 GRACE = 3
 """Seconds that open requests have to end once the server closes."""
@@ -48,7 +49,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             loop="auto",  # uvloop where there is one
-            http="httptools",
+            http=OneWriteHttpProtocol,
             ws="none",
             lifespan="off",
             access_log=False,
