@@ -127,7 +127,7 @@ def inside(folder: Path, name: Any) -> Path:
 def _load_transform(folder: Path, name: str | None) -> Any:
     if name is None:
         return None
-    from millrace.data.transform import TransformGraph  # a model without one needs none of the data libraries
+    from millrace.data.transform import TransformGraph  # lazy: models without a transform graph need no Polars
 
     path = inside(folder, name)
     if not path.is_dir():

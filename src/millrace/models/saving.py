@@ -117,7 +117,7 @@ def _flavors(flavor: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         },
     }
     if flavor["transform"] is None:  # the estimator alone is the whole model, so plain scikit-learn users get it too
-        import sklearn
+        import sklearn  # lazy: takes a second, and only saving needs it
 
         flavors[SKLEARN] = {
             "code": None,

@@ -23,7 +23,7 @@ _MALFORMED = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeErro
 
 def dump_estimator(estimator: Any) -> bytes:
     """The skops file. Raises ``ModelError`` for an estimator that skops cannot write."""
-    from skops import io as skops_io
+    from skops import io as skops_io  # lazy: takes scikit-learn with it
 
     try:
         return _canonical(skops_io.dumps(estimator))
@@ -36,14 +36,14 @@ def dump_estimator(estimator: Any) -> bytes:
 
 def untrusted_types(data: bytes) -> list[str]:
     """The types in a skops file that skops does not vouch for."""
-    from skops import io as skops_io
+    from skops import io as skops_io  # lazy: takes scikit-learn with it
 
     return list(skops_io.get_untrusted_types(data=data))
 
 
 def load_estimator(file: Path, *, listed: Iterable[str] = (), trusted: Sequence[str] = ()) -> Any:
     """The estimator in ``file``. ``listed`` is the model's own claim, ``trusted`` the caller's decision."""
-    from skops import io as skops_io
+    from skops import io as skops_io  # lazy: takes scikit-learn with it
 
     try:
         data = file.read_bytes()

@@ -168,7 +168,7 @@ class _NoExpansion(Exception):
 
 
 def _expansion(fields: list[str], start: datetime, *, reverse: bool = False) -> CronSim:
-    from cronsim import CronSim, CronSimError  # imported when the first cron schedule is read, not before
+    from cronsim import CronSim, CronSimError  # lazy: only pipelines with a cron schedule need it
 
     seconds_first = fields[-1:] + fields[:-1] if len(fields) == 6 else fields
     try:
