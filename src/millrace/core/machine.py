@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from millrace.core.attempts import FailureKind
 from millrace.core.events import (
     AttemptFailed,
     AttemptSkipped,
@@ -36,6 +37,8 @@ from millrace.core.rules import Failure, Relaunch, Retry, after_failure
 from millrace.core.rules.run_end import end_state
 from millrace.core.rules.trigger_rule import Verdict, decide
 from millrace.core.states import LEGAL_TASK_TRANSITIONS, RunState, TaskState, check_transition
+
+_NOT_BEGUN = frozenset({FailureKind.LOST, FailureKind.NOT_STARTED, FailureKind.CANCELLED})
 
 
 def handle(run: RunProgress, event: Event) -> list[Instruction]:
@@ -119,6 +122,8 @@ def _attempt_failed(run: RunProgress, event: AttemptFailed, out: list[Instructio
     if event.token != task.token or task.state not in (TaskState.QUEUED, TaskState.RUNNING):
         out.append(FenceReport(place, event.token))
         return
+    if task.state is TaskState.QUEUED and event.kind not in _NOT_BEGUN:
+        _start(run, place, event.at)  # it ended so soon that its start was not reported: it counts as a try
     run.active -= 1
     task.reason = event.reason
     spec = run.graph.tasks[place]

@@ -70,6 +70,18 @@ class ActiveRun:
     def run_id(self) -> str:
         return self.record.run_id
 
+    def renewed(self, record: PipelineRun) -> None:
+        """Go on under a new lease of this scheduler."""
+        unchanged = self._stored is self.record
+        self.record = attrs.evolve(
+            self.record,
+            lease_owner=record.lease_owner,
+            lease_epoch=record.lease_epoch,
+            lease_expires_at=record.lease_expires_at,
+        )
+        if unchanged:
+            self._stored = self.record
+
     def create_task_runs(self, ids: Iterable[str]) -> None:
         """The first step of a run inserts its task runs."""
         self.task_run_ids = list(ids)

@@ -261,6 +261,12 @@ class Scheduler:
             return
         leased = self._store.lease(self._parts.owner, now=now, ttl=self._parts.lease, limit=room, admit=self._admit)
         for record in leased:
+            held = self._runs.get(record.run_id)
+            if held is not None and record.lease_epoch == held.record.lease_epoch + 1:
+                # This process slept (a suspended laptop) past its own lease, and nobody else took the run meanwhile.
+                held.renewed(record)
+                continue
+            self._drop(record.run_id)
             self._adopt(record)
 
     def _admit(self, pipeline: str, active: int) -> int:

@@ -47,7 +47,7 @@ def next_due_run(graph: Graph, last: tuple[int, int] | None, now: int) -> DueRun
 
 
 def manual_interval(graph: Graph, at: int) -> tuple[int, int] | None:
-    """The data interval of a run that a person starts at ``at``: the latest whole one of the schedule, if it has any."""
+    """The data interval of a run that a person starts at ``at``: the latest whole one, if there is a schedule."""
     if graph.schedule is None:
         return None
     interval = timetable_from_json(graph.schedule).infer_manual_interval(to_datetime(at))
