@@ -15,6 +15,7 @@ from millrace.storage.sql.pipelines import SqlPipelineStore
 from millrace.storage.sql.registry import SqlRegistryStore
 from millrace.storage.sql.tracking import SqlTrackingStore
 from millrace.testing.fakes import FakeClock, SequentialIds
+from tests.postgres_server import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -25,11 +26,28 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database.open(database_url)
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: PostgresServer) -> Iterator[Database]:
+    """One database for all tests that only need it empty: making one takes half a second."""
+    database = Database.open(postgres_server.url(postgres_server.create_database()))
     yield database
     database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """As fresh as a new one: no rows but the default experiment."""
+    if request.param == "sqlite":
+        database = Database.open(f"sqlite:///{tmp_path}/a home/millrace.db")
+        yield database
+        database.close()
+        return
+    shared: Database = request.getfixturevalue("shared_postgres")
+    yield shared
+    tables = shared.backend.tables() - {"alembic_version", "experiment"}
+    with shared.write() as connection:
+        connection.change(f"TRUNCATE {', '.join(sorted(tables))} RESTART IDENTITY")
+        connection.change("DELETE FROM experiment WHERE experiment_id <> 0")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def relative_path(root: str, uri: str) -> str:
     path = PurePosixPath(rest)
     if not rest or "\\" in rest or "\0" in rest or "://" in rest or path.is_absolute() or ".." in path.parts:
         raise StorageError(f"{uri!r} is not below the artifact store {root}")
-    if path.parts[0] in {STAGING, MARKERS} or str(path) == ".":
+    if not path.parts or path.parts[0] in {STAGING, MARKERS}:
         raise StorageError(f"{uri!r} is the artifact store's own place")
     return str(path)
 

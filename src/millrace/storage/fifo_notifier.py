@@ -12,6 +12,7 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from millrace.core.errors import StorageError
@@ -87,8 +88,11 @@ def _ring(fifo: Path) -> None:
 
 class _Listener:
     def __init__(self, folder: Path, backend: SqliteBackend, wake: Callable[[], None]) -> None:
-        self._backend = backend
         self._wake = wake
+        # From here on every commit is noticed, not only from when the thread has started.
+        self._watching = ExitStack()
+        self._data_version = self._watching.enter_context(backend.watching())
+        self._seen = self._data_version()
         self._path = folder / f"wake-{os.getpid()}-{next(_numbers)}"
         self._fifo = _make_fifo(self._path)
         self._stop_read, self._stop_write = os.pipe()
@@ -99,23 +103,22 @@ class _Listener:
         os.write(self._stop_write, b"!")
         if self._thread is not threading.current_thread():
             self._thread.join()
+        self._watching.close()
         self._path.unlink(missing_ok=True)
         for descriptor in (self._fifo, self._stop_read, self._stop_write):
             os.close(descriptor)
 
     def _run(self) -> None:
-        with self._backend.watching() as data_version:
-            seen = data_version()
-            while True:
-                ready, _, _ = select.select([self._fifo, self._stop_read], [], [], _NET_SECONDS)
-                if self._stop_read in ready:
-                    return
-                if self._fifo in ready:
-                    os.read(self._fifo, 65536)
-                    self._wake()
-                elif (now := data_version()) != seen:
-                    seen = now
-                    self._wake()
+        while True:
+            ready, _, _ = select.select([self._fifo, self._stop_read], [], [], _NET_SECONDS)
+            if self._stop_read in ready:
+                return
+            if self._fifo in ready:
+                os.read(self._fifo, 65536)
+                self._wake()
+            elif (version := self._data_version()) != self._seen:
+                self._seen = version
+                self._wake()
 
 
 def _make_fifo(path: Path) -> int:

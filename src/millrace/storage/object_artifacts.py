@@ -102,10 +102,11 @@ class FsspecArtifactStore:
     def delete(self, uri: str) -> None:
         path = relative_path(self._root, uri)
         with explained(f"delete {uri}"):
-            if self._fs.exists(self._marker(path)):
-                self._fs.rm_file(self._marker(path))
-            if self._fs.exists(f"{self._base}/{path}"):
-                self._fs.rm(f"{self._base}/{path}", recursive=True)
+            # Markers first: what is half-deleted is gone. Below a folder of an attempt there are several.
+            for doomed in (self._marker(path), f"{self._base}/{MARKERS}/{path}", f"{self._base}/{path}"):
+                self._fs.invalidate_cache()
+                if self._fs.exists(doomed):
+                    self._fs.rm(doomed, recursive=True)
 
     def uris(self) -> Iterator[str]:
         prefix = f"{self._base}/{MARKERS}"
