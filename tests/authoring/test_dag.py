@@ -89,7 +89,7 @@ def test_the_graph_follows_what_is_added_later() -> None:
 def test_a_cycle_is_told_with_its_path_and_line() -> None:
     letters = Letters()
     letters.a >> letters.b >> letters.c >> letters.a
-    with pytest.raises(CycleError, match=r"a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c") as caught:
+    with pytest.raises(CycleError, match="a -> b -> c -> a") as caught:
         letters.dag.graph  # noqa: B018
     assert str(caught.value.where).startswith(f"{__file__}:")
 

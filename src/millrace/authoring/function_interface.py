@@ -21,6 +21,7 @@ from millrace.core.graph import InputSpec, OutputSpec
 from millrace.core.types import Artifact, FromEarlierRun, Json, ValueType, type_lineage
 
 RETURN_VALUE = "return_value"
+_ANYTHING = Meaning("value", ValueType.JSON)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -57,10 +58,20 @@ class Interface:
         return attrs.evolve(self, inputs=(*self.inputs, extra), required=self.required | {name})
 
 
-def read_interface(function: Callable[..., Any], local_names: Mapping[str, Any] | None = None) -> Interface:
-    """The interface of ``function``; GraphError where an annotation or a default cannot be used."""
-    hints = hints_of(function, local_names or {})
-    reader = _Reader(function, hints)
+def read_interface(
+    function: Callable[..., Any], local_names: Mapping[str, Any] | None = None, *, lenient: bool = False
+) -> Interface:
+    """The interface of ``function``; GraphError where an annotation or a default cannot be used.
+
+    ``lenient``: for a function that was not written as a task; what cannot be used counts as any JSON value.
+    """
+    try:
+        hints = hints_of(function, local_names or {})
+    except GraphError:
+        if not lenient:
+            raise
+        hints = {}
+    reader = _Reader(function, hints, lenient=lenient)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # a builtin that does not tell: whatever is passed goes through
@@ -75,8 +86,8 @@ def read_interface(function: Callable[..., Any], local_names: Mapping[str, Any] 
 
 
 class _Reader:
-    def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any]) -> None:
-        self.function, self.hints = function, hints
+    def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any], *, lenient: bool) -> None:
+        self.function, self.hints, self.lenient = function, hints, lenient
         self.where = where_of(function)
         self.inputs: list[InputSpec] = []
         self.outputs: list[OutputSpec] = []
@@ -117,7 +128,7 @@ class _Reader:
             self.inputs.append(InputSpec(name, "value", ValueType.LIST.value, optional=True, default=[]))
             return
         what = f"parameter {name!r} of {name_of(self.function)}"
-        meaning = meaning_of(self.hints.get(name, parameter.annotation), what, self.where)
+        meaning = self._meaning(self.hints.get(name, inspect.Parameter.empty), what)
         if meaning.is_output:
             assert meaning.artifact is not None
             self.output_parameters[name] = meaning.artifact
@@ -133,6 +144,14 @@ class _Reader:
             self.positional_only.append(name)
         self.inputs.append(self._input(name, meaning, parameter.default, what))
 
+    def _meaning(self, annotation: Any, what: str) -> Meaning:
+        try:
+            return meaning_of(annotation, what, self.where)
+        except GraphError:
+            if not self.lenient:
+                raise
+            return _ANYTHING
+
     def _input(self, name: str, meaning: Meaning, default: Any, what: str) -> InputSpec:
         spec = InputSpec(name, meaning.kind, meaning.type_name, many=meaning.many)
         if default is inspect.Parameter.empty:
@@ -147,11 +166,13 @@ class _Reader:
             raise GraphError(
                 f"{what} takes an artifact and has a default", where=self.where, remedy="Its default can be None only."
             )
-        if not is_constant(default) and meaning.type_name == ValueType.JSON:
+        if not is_constant(default) and (self.lenient or meaning.type_name == ValueType.JSON):
             return attrs.evolve(spec, optional=True)  # Python applies it; the graph cannot show it
         return self._with_default(spec, meaning, constant(default, f"the default of {what}", self.where), what)
 
     def _with_default(self, spec: InputSpec, meaning: Meaning, default: Json, what: str) -> InputSpec:
+        if self.lenient and not ValueType(meaning.type_name).accepts(default):
+            return attrs.evolve(spec, type=ValueType.JSON.value, optional=True, default=default)
         if not ValueType(meaning.type_name).accepts(default):
             raise GraphError(
                 f"{what} is {ValueType(meaning.type_name).article} and its default is {default!r}",
@@ -173,7 +194,9 @@ class _Reader:
         self._return(RETURN_VALUE, annotation, f"the return of {name_of(self.function)}")
 
     def _return(self, name: str, annotation: Any, what: str) -> None:
-        meaning = meaning_of(annotation, what, self.where)
+        meaning = self._meaning(annotation, what)
+        if self.lenient and (meaning.many or meaning.kind == "function"):
+            meaning = _ANYTHING
         if meaning.many or meaning.kind == "function":
             raise GraphError(
                 f"{what} is annotated with {annotation}, which a task cannot give",

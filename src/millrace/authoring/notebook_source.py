@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import marshal
 import sys
 import textwrap
 from types import CodeType, ModuleType
@@ -41,11 +40,24 @@ def _source(name: str, function: Any) -> str:
         text = textwrap.dedent(inspect.getsource(function))
         compile(text, name, "exec")
     except (OSError, TypeError, SyntaxError):
-        # Typed into a plain interpreter, which keeps no source: its byte code stands for it.
+        # Typed into a plain interpreter, which keeps no source: its byte code and the names it uses stand for it.
         code: CodeType | None = getattr(function, "__code__", None)
-        digest = hashlib.sha256(b"" if code is None else marshal.dumps(code)).hexdigest()
-        return f"{name} = {digest!r}"
+        return "" if code is None else f"{name} = ({_digest(code)!r}, {''.join(f'{n}, ' for n in _globals_of(code))})"
     return text
+
+
+def _digest(code: CodeType) -> str:
+    """Of what the code does; not of its lines, so typing it again is no change."""
+    constants = [_digest(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    parts = repr((code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_exceptiontable))
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _globals_of(code: CodeType) -> list[str]:
+    """Names that the code, or code nested in it, may look up in its module."""
+    nested = [name for c in code.co_consts if isinstance(c, CodeType) for name in _globals_of(c)]
+    known = vars(sys.modules["__main__"])
+    return sorted({name for name in (*code.co_names, *nested) if name in known})
 
 
 def _is_dotted(name: str) -> bool:

@@ -46,7 +46,7 @@ class Operator(TaskHandle):
         definition = TaskDefinition(
             component=name,
             function=function,
-            interface=read_interface(function, caller_locals()),
+            interface=read_interface(function, caller_locals(), lenient=True),
             options=given.over(TaskOptions(doc=doc)),
         )
         super().__init__(body.add(definition, args, kwargs, numbered=False))

@@ -91,7 +91,10 @@ def check_name(noun: str, name: str, where: str | None = None) -> None:
 
 
 def find_cycle(upstream: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Names along one cycle, each the upstream of the next, or an empty list. Unknown names count as ended."""
+    """Names along one cycle, each the upstream of the next, the first written first; or an empty list.
+
+    Names that are not keys count as ended.
+    """
     left = {name: sum(u in upstream for u in dict.fromkeys(ups)) for name, ups in upstream.items()}
     downstream: dict[str, list[str]] = {name: [] for name in upstream}
     for name, ups in upstream.items():
@@ -115,7 +118,10 @@ def find_cycle(upstream: Mapping[str, tuple[str, ...]]) -> list[str]:
         walked[at] = len(path)
         path.append(at)
         at = next(u for u in upstream[at] if u in stuck)
-    return path[walked[at] :][::-1]
+    cycle = path[walked[at] :][::-1]
+    members = set(cycle)
+    first = cycle.index(next(name for name in upstream if name in members))
+    return cycle[first:] + cycle[:first]
 
 
 def _check_pipeline(graph: Graph) -> None:

@@ -1,0 +1,21 @@
+"""No test leaves a project's modules in this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from millrace.authoring import project_modules
+
+
+@pytest.fixture(autouse=True)
+def _no_active_project() -> Iterator[None]:
+    before = list(sys.path), list(sys.meta_path)
+    yield
+    active = project_modules._active
+    if active.project is not None:
+        active.project._withdraw()
+        active.project = None
+    assert (list(sys.path), list(sys.meta_path)) == before
