@@ -71,7 +71,7 @@ def test_lists_booleans_and_columns_without_values() -> None:
     assert (nothing.type, nothing.num_missing, nothing.unique, nothing.fraction_present) == ("STRING", 4, 0, 0.0)
     with pytest.raises(DataError, match="Datetime"):
         statistics_of(pl.DataFrame({"t": pl.Series([0]).cast(pl.Datetime)}))
-    with pytest.raises(NotFoundError, match="There is: 'l'"):
+    with pytest.raises(NotFoundError, match="Did you mean 'l'"):
         found.feature("ll")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from millrace.data.evaluation.inputs import aligned, ratio
+
+F64 = NDArray[np.float64]
 
 
 def regression_metrics(labels: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
@@ -15,6 +17,11 @@ def regression_metrics(labels: ArrayLike, predictions: ArrayLike) -> dict[str, f
     determination, `squared_pearson_correlation` the square of the linear correlation.
     """
     y, p = aligned(labels, predictions)
+    with np.errstate(over="ignore"):
+        return _measured(y, p)
+
+
+def _measured(y: F64, p: F64) -> dict[str, float]:
     n = len(y)
     errors = p - y
     absolute = np.abs(errors)

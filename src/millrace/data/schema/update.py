@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from millrace.data.schema.inference import feature_type, infer_feature
+from millrace.data.schema.inference import boolean_pair, feature_type, infer_feature
 from millrace.data.schema.model import (
     BYTES,
     FLOAT,
@@ -139,20 +139,27 @@ def _domain(feature: Feature, found: FeatureStatistics, max_string_domain_size: 
             disallow_inf=domain.disallow_inf and not numeric.num_inf,
         )
     if isinstance(domain, BoolDomain):
-        fresh = infer_feature(found, max_string_domain_size=max_string_domain_size).domain
         if numeric is not None:
             inside = numeric.min in {0.0, 1.0} and numeric.max in {0.0, 1.0} and found.unique <= 2
             return domain if inside else None
-        return domain if _spells(domain, found) else fresh
+        return _wider_boolean(domain, found, max_string_domain_size)
     if isinstance(domain, IntDomain | FloatDomain):
         return domain if _parses(domain, found) else None
     return domain
 
 
-def _spells(domain: BoolDomain, found: FeatureStatistics) -> bool:
-    allowed = {domain.true_value, domain.false_value}
+def _wider_boolean(domain: BoolDomain, found: FeatureStatistics, max_string_domain_size: int) -> Domain | None:
+    """The two values, or the enumeration of them and what came to them."""
     string = found.partial.string
-    return string is not None and string.frequencies.exact and set(string.frequencies.values) <= allowed
+    if string is None or not string.frequencies.exact:
+        return None
+    known = [value for value in (domain.true_value, domain.false_value) if value is not None]
+    values = sorted({*known, *string.frequencies.values.to_list()})
+    if set(values) == set(known):
+        return domain
+    if len(values) <= 2 and (pair := boolean_pair(values)) is not None:
+        return pair
+    return StringDomain(tuple(values)) if len(values) <= max_string_domain_size else None
 
 
 def _parses(domain: IntDomain | FloatDomain, found: FeatureStatistics) -> bool:

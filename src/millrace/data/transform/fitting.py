@@ -132,6 +132,7 @@ def _outputs(
             if output.name in taken:
                 raise DataError(
                     f"outputs {taken[output.name]!r} and {name!r} both give a column {output.name!r}",
+                    where=traced.where,
                     remedy="Rename one of them.",
                 )
             taken[output.name] = name

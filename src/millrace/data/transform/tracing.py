@@ -25,10 +25,11 @@ _OURS = str(Path(millrace.__path__[0]))
 
 @attrs.frozen
 class Traced:
-    """The graph before it is fitted: nodes, and the outputs' names, nodes and whether they are labels."""
+    """The graph before it is fitted, and where in the user's code it was defined."""
 
     nodes: list[Node]
     outputs: dict[str, Column]
+    where: str
 
 
 def trace(preprocess: Preprocess, columns: list[ColumnType]) -> Traced:
@@ -45,7 +46,7 @@ def trace(preprocess: Preprocess, columns: list[ColumnType]) -> Traced:
             where=_users_line(error, preprocess),
             remedy="It gets columns that hold no data yet; see what it does on this line.",
         ) from error
-    return Traced(nodes.nodes, _check_outputs(returned, preprocess))
+    return Traced(nodes.nodes, _check_outputs(returned, preprocess), _defined(preprocess))
 
 
 def _users_line(error: Exception, preprocess: Preprocess) -> str:

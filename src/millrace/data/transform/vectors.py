@@ -66,6 +66,11 @@ def vector_of_series(values: pl.Series, column: Column) -> Vector:
 
 
 def _cast(values: pl.Series, column: Column, wanted: pl.DataType) -> pl.Series:
+    if not (values.dtype.is_numeric() or values.dtype in {pl.String, pl.Boolean, pl.Null, pl.Categorical, pl.Enum}):
+        raise DataError(
+            f"column {column.name!r} holds {values.dtype}, the transform takes {column.type}",
+            remedy="Give the column in the type that the transform was fitted on.",
+        )
     try:
         text = values.dtype == pl.String
         cast = parse(values, column.type) if text else values.cast(wanted, strict=False)
