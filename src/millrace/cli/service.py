@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from millrace.cli.demo_output import DemoOutput
 from millrace.cli.options import AsJson
+from millrace.cli.progress import new_progress
 from millrace.cli.session import Session
-from millrace.cli.tables import Column, print_fields, print_json, print_table
+from millrace.cli.tables import Column, print_json, print_table, printable
 from millrace.version import __version__
 
 Folder = Annotated[str, typer.Argument(metavar="FOLDER")]
@@ -41,19 +43,22 @@ def up(
     start(settings, ready)
 
 
-def init(session: Session, target: Folder = ".") -> None:
+def init(_session: Session, target: Folder = ".") -> None:
     from millrace.wiring.project import init_project  # lazy: the template's files
 
-    written = init_project(Path(target))
-    print_fields(
-        {"project": str(Path(target).absolute()), "files": [str(f) for f in written or ()]}, plain=session.plain
-    )
+    folder = Path(target).absolute()
+    written = init_project(folder)
+    print(f"A new project is in {printable(str(folder))}:")
+    for file in written:
+        print(f"  {printable(str(file.relative_to(folder)))}")
+    print("Next: cd there, then `millrace run pipelines/pipeline.py`, or `millrace up` and `millrace pipelines`.")
 
 
 def demo(session: Session, target: Folder = "demo") -> None:
     from millrace.wiring.demo import run_demo  # lazy: the whole main job
 
-    run_demo(Path(target), plain=session.plain)
+    plain = session.plain
+    run_demo(Path(target), printer=DemoOutput(plain=plain), new_progress=lambda: new_progress(plain=plain))
 
 
 def doctor(session: Session, as_json: AsJson = False) -> None:
