@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def read_many(parts: list[Dataset]) -> list[str]:
 
 @sample(outputs={"first": Dataset, "second": Dataset})
 def forget_output(first: Dataset, second: Dataset) -> None:
-    first.path.write_text("written")
+    first.path.write_text(f"written, unlike {second.name}")
 
 
 @sample(outputs={"scores": Metrics})
@@ -132,9 +133,9 @@ def split_badly() -> dict[str, int]:
 
 @sample(returns={"return_value": Dataset})
 def return_frame() -> object:
-    import polars  # lazy: a user's import
+    import polars as pl  # lazy: a user's import
 
-    return polars.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
+    return pl.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
 
 
 @sample(returns={"return_value": Dataset})
@@ -160,7 +161,7 @@ def return_characters(count: int) -> str:
 @sample()
 def raise_value_error(text: str) -> None:
     try:
-        raise KeyError("inner")
+        {}["inner"]
     except KeyError as error:
         raise ValueError(text) from error
 
@@ -318,6 +319,18 @@ def change_surroundings(folder: str) -> None:
     os.environ["MILLRACE_SAMPLE"] = "left behind"
     sys.stdout.close()
     os.close(2)
+
+
+@sample()
+def hold_the_interpreter(marker: str) -> None:
+    """One C call that no other thread of the process gets a turn in."""
+    Path(marker).write_text(str(os.getpid()))
+    re.match("(a+)+b", "a" * 64)
+
+
+@sample()
+def loaded_modules() -> list[str]:
+    return sorted({name.partition(".")[0] for name in sys.modules})
 
 
 @sample()

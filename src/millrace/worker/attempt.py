@@ -139,7 +139,7 @@ class _Attempt:
 
 def _described(error: BaseException, launch: Launch) -> str:
     if isinstance(error, SystemExit):
-        shown = "" if error.code is None else repr(error.code)
+        shown = repr(error.code) if isinstance(error.code, int | str) else ""
         return f"user code called sys.exit({shown}) before it returned"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted from the keyboard"

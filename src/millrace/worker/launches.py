@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Collection
 
 from millrace.core.attempts import Launch
 
@@ -31,12 +32,13 @@ class LaunchQueue:
                 self._changed.wait()
             return self._launches.popleft() if self._launches and not self._closed else None
 
-    def give_back(self) -> list[str]:
-        """The attempt ids of what was not begun and will not be."""
+    def give_back(self, attempt_ids: Collection[str]) -> list[str]:
+        """Those of ``attempt_ids`` that were not begun, and will not be."""
         with self._changed:
-            given = [launch.attempt_id for launch in self._launches]
-            self._launches.clear()
-            return given
+            given = [launch for launch in self._launches if launch.attempt_id in attempt_ids]
+            for launch in given:
+                self._launches.remove(launch)
+            return [launch.attempt_id for launch in given]
 
     def close(self) -> None:
         """Nothing more is begun."""

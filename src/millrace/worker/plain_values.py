@@ -51,7 +51,7 @@ def _text(text: str, place: str) -> str:
 def _key(key: object, place: str) -> str:
     if isinstance(key, str):
         return _text(str(key), place)
-    raise TaskFailure(f"{place} has the key {key!r}, a {_named(key)}; JSON keys are strings", remedy=_REMEDY)
+    raise TaskFailure(f"{place} has the key {key!r}; JSON keys are strings", remedy=_REMEDY)
 
 
 def _scalar(value: object, place: str) -> Json:
@@ -60,7 +60,7 @@ def _scalar(value: object, place: str) -> Json:
         bare = item()
         if isinstance(bare, bool | int | float | str):
             return plain(bare, place)
-    raise TaskFailure(f"{place} is a {_named(value)}, which is not JSON", remedy=_REMEDY)
+    raise TaskFailure(f"{place} is of type {_named(value)}, which is not JSON", remedy=_REMEDY)
 
 
 def _named(value: object) -> str:

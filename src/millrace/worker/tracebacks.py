@@ -28,15 +28,23 @@ def reason_of(error: BaseException, root: str) -> str:
     """``ValueError: text (file:line in user code)`` on one line; ``root`` shortens the file's name."""
     name = type(error).__name__
     if isinstance(error, MillraceError):
-        text = " ".join(str(error).split())
+        text = _text(error)
     elif isinstance(error, SyntaxError):
         text = f"{name}: {error.msg}"
     else:
-        text = f"{name}: {' '.join(str(error).split())}".rstrip(": ")
+        text = f"{name}: {_text(error)}".rstrip(": ")
     if len(text) > REASON_LIMIT:
         text = text[:REASON_LIMIT] + "..."
     where = _location(error, root)
     return f"{text} ({where})" if where else text
+
+
+def _text(error: BaseException) -> str:
+    """On one line. The user's own ``__str__`` may raise."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 -- whatever it raises, the attempt's report goes out
+        return "(its text cannot be read)"
 
 
 def _location(error: BaseException, root: str) -> str | None:

@@ -74,8 +74,10 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def describe_failed_start(returncode: int, tail: Sequence[str]) -> str:
-    """One sentence; the process's last lines are the report's detail."""
+def describe_failed_start(returncode: int, tail: Sequence[str], *, late: str | None) -> str:
+    """One sentence; the process's last lines are the report's detail. ``late``: the time it was given, if it took it."""
     end = f"exited with code {returncode}" if returncode >= 0 else f"was killed by {signal_name(-returncode)}"
+    if late is not None:
+        end = f"was not ready within {late}"
     last = next((line.strip() for line in reversed(tail) if line.strip()), "")
     return f"the worker process did not start: it {end}" + (f" ({last})" if last else "")

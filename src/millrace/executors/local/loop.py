@@ -230,7 +230,7 @@ class Loop:
             worker.leaving_until = now + _LEAVE_SECONDS
             worker.process.kill()
         elif not worker.ready and worker.leaving_until is None:
-            worker.spawned = now
+            worker.spawned, worker.late = now, True
             worker.process.kill()
         elif ending is not None and ending.until is not None and ending.until <= now:
             if ending.step is EndingStep.REVOKING:
@@ -329,7 +329,8 @@ class Loop:
         self._take_back(worker, tuple(worker.prefetched))
         if not worker.ready and not self._closing:
             tail = tuple(worker.log.tail)
-            self._start_failed(describe_failed_start(returncode, tail), "\n".join(tail))
+            late = in_words(int(self._settings.start_timeout * 1_000_000)) if worker.late else None
+            self._start_failed(describe_failed_start(returncode, tail, late=late), "\n".join(tail))
         for descriptor in (worker.process.messages, worker.process.output, worker.process.exited):
             if descriptor in self._selector.get_map():
                 self._selector.unregister(descriptor)
@@ -469,7 +470,7 @@ class Loop:
     def _revoke(self, worker: Worker) -> None:
         if not worker.revoking:
             worker.revoking = True
-            worker.process.send({"type": "revoke"})
+            worker.process.send({"type": "revoke", "attempts": list(worker.prefetched)})
 
     def _terminate(self, worker: Worker, ending: Ending) -> None:
         ending.step = EndingStep.TERMINATING
@@ -546,15 +547,15 @@ class Loop:
     def _make_room(self, now: float) -> None:
         """Start processes for what waits, up to the limit; over the limit let one of another version go."""
         starting = sum(not w.ready for w in self._workers)
-        room = self._settings.parallelism - len(self._workers)
-        if now >= self._no_start_before:
-            for _ in range(min(room, len(self._queue) - starting)):
-                self._spawn()
-        leaving = any(w.leaving_until is not None for w in self._workers)
-        if room <= 0 and not starting and not leaving:
+        room = self._settings.parallelism - sum(w.leaving_until is None for w in self._workers)
+        if room <= 0 and not starting:
             worker = worker_to_recycle(self._workers, self._settings.recycle_after)
             if worker is not None:
                 self._dismiss(worker)
+                room += 1
+        if now >= self._no_start_before:
+            for _ in range(min(room, len(self._queue) - starting)):
+                self._spawn()
 
     def _give(self, worker: Worker, launch: Launch) -> None:
         worker.given += 1

@@ -57,6 +57,8 @@ class Worker:
     log: LogStream
     spawned: float
     ready: bool = False
+    late: bool = False
+    """It was killed because it did not get ready."""
     version: str | None = None
     running: Running | None = None
     prefetched: dict[str, Launch] = attrs.field(factory=dict)
