@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pdb  # noqa: T100 - `replay --pdb` is what it is for
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import attrs
@@ -22,7 +20,7 @@ from millrace.interfaces import Operations
 from millrace.operations.documents import run_document
 from millrace.operations.plan import Plan, Planner
 from millrace.operations.registration import Registrar
-from millrace.operations.replay import Replayer, ReplayResult
+from millrace.operations.replay import Debugger, Replayer, ReplayResult
 from millrace.storage.artifacts import LocalArtifactStore
 from millrace.wiring.descriptions import description_of
 from millrace.wiring.in_process import run_in
@@ -86,7 +84,7 @@ class Platform:
             clock=stores.clock,
             ids=stores.ids,
         )
-        return replayer.replay(run_id, task_id, _post_mortem if pdb else None)
+        return replayer.replay(run_id, task_id, _debugger() if pdb else None)
 
 
 @contextmanager
@@ -112,8 +110,10 @@ def _operations(settings: Settings, stores: Stores) -> Operations:
     return HttpOperations(settings.url)
 
 
-def _post_mortem(traceback: TracebackType) -> None:
-    pdb.post_mortem(traceback)
+def _debugger() -> Debugger:
+    from millrace.wiring.debugger import post_mortem  # lazy: pdb takes a dozen modules with it
+
+    return post_mortem
 
 
 class _Observer:
