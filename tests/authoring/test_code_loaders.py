@@ -194,9 +194,9 @@ def many(first: int, *rest: int, last: int = 0, **named: Any) -> list[Any]:
 
 
 @task
-async def later(x: int) -> int:
+async def later(x: int, *more: int) -> int:
     await asyncio.sleep(0)
-    return x + 1
+    return x + sum(more) + 1
 
 
 @task
@@ -233,6 +233,7 @@ def test_every_signature_is_called_by_name() -> None:
     assert call(live, "many", first=1, rest=[2, 3], last=4, colour="red") == [1, [2, 3], 4, {"colour": "red"}]
     assert call(live, "many", first=1) == [1, [], 0, {}]
     assert call(live, "later", x=1) == 2
+    assert call(live, "later", x=1, more=[2, 3]) == 7
 
 
 def test_live_functions() -> None:

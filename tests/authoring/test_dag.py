@@ -237,6 +237,8 @@ def test_the_time_zone_is_that_of_an_aware_start_date() -> None:
         ({"start_date": 2026}, "start_date cannot be a int"),
         ({"start_date": "2026-02-01", "end_date": "2026-01-01"}, "ends before it starts"),
         ({"tags": "x"}, "tags is one string"),
+        ({"tags": ["x", 1]}, "tags are strings"),
+        ({"max_active_runs": "3"}, "max_active_runs must be a whole number"),
         ({"max_active_runs": 0}, "max_active_runs"),
         ({"dagrun_timeout": "1h"}, "run_timeout must be a timedelta"),
     ],

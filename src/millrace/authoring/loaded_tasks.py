@@ -49,9 +49,12 @@ def importable_function(code: str) -> Callable[..., Any]:
 
 
 def _by_name(node: Node) -> Callable[..., Any]:
+    call = _with_signature(node)
+    return _awaited(call) if inspect.iscoroutinefunction(node.function) else call
+
+
+def _with_signature(node: Node) -> Callable[..., Any]:
     function, interface = node.function, node.interface
-    if inspect.iscoroutinefunction(function):
-        return _awaited(function)
     if not (interface.nullable or interface.positional_only or interface.variadic):
         return function
     absent = dict.fromkeys(interface.nullable)
@@ -81,6 +84,6 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(**inputs: Any) -> Any:
         from millrace.authoring.coroutines import run_coroutine  # lazy: asyncio takes as long as all of authoring
 
-        return run_coroutine(function, inputs)
+        return run_coroutine(function(**inputs))
 
     return call

@@ -71,8 +71,7 @@ class PipelineSettings:
 
     def graph_fields(self) -> dict[str, Any]:
         """The fields of :class:`millrace.core.graph.Graph` that these settings decide."""
-        if isinstance(self.tags, str):
-            raise GraphError("tags is one string", where=self.where, remedy=f"Pass a list: [{self.tags!r}].")
+        self._check_types()
         try:
             zone = self._zone()
             start, end = self._instant("start_date", zone), self._instant("end_date", zone)
@@ -97,6 +96,14 @@ class PipelineSettings:
             else microseconds(self.run_timeout, "run_timeout", self.where),
             "tags": tuple(self.tags),
         }
+
+    def _check_types(self) -> None:
+        if isinstance(self.tags, str):
+            raise GraphError("tags is one string", where=self.where, remedy=f"Pass a list: [{self.tags!r}].")
+        if not all(isinstance(tag, str) for tag in self.tags):
+            raise GraphError("tags are strings, and one of them is none", where=self.where)
+        if not isinstance(self.max_active_runs, int):
+            raise GraphError(f"max_active_runs must be a whole number, not {self.max_active_runs!r}", where=self.where)
 
     def _zone(self) -> str:
         """The time zone's name: the one given, or that of an aware ``start_date``, as in Airflow, or UTC."""

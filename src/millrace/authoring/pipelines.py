@@ -11,7 +11,7 @@ from contextvars import Token
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack, overload
 
 import attrs
 
@@ -21,12 +21,14 @@ from millrace.authoring.bodies import PipelineBody, current_body
 from millrace.authoring.constants import constant
 from millrace.authoring.handles import ParameterHandle
 from millrace.authoring.pipeline_settings import DagArguments, PipelineArguments, PipelineSettings
-from millrace.authoring.project_modules import ProjectModules
 from millrace.authoring.source_lines import caller, caller_locals, caller_module
 from millrace.core.errors import GraphError, did_you_mean
 from millrace.core.graph import Graph, ParameterSpec, SourceLine
 from millrace.core.graph_check import check, check_name
 from millrace.core.types import Json, ValueType
+
+if TYPE_CHECKING:
+    from millrace.authoring.project_modules import ProjectModules
 
 _BY_VALUE = (ValueType.BOOL, ValueType.INT, ValueType.FLOAT, ValueType.STR, ValueType.LIST, ValueType.DICT)
 
@@ -58,16 +60,27 @@ class Pipeline:
         raise NotImplementedError
 
     def run(
-        self, params: Mapping[str, Json] | None = None, /, *, home: Path | None = None, show: bool = False, **more: Json
+        self,
+        params: Mapping[str, Json] | None = None,
+        /,
+        *,
+        home: str | Path | None = None,
+        show: bool = False,
+        **more: Json,
     ) -> Any:
         """Run it here, with no server and no worker processes, and wait for its end.
 
         Parameters go by name: ``run(lr=0.1)``; one that is called ``home`` or ``show`` goes in ``params``.
         ``home`` is the folder with the store, ``show`` prints the progress. Gives a ``RunResult``.
         """
-        return running.run_in_process(self, {**(params or {}), **more}, home=home, show=show)
+        token = current_body.set(None)  # `dag.run()` inside its `with` block: what tasks call are plain functions again
+        try:
+            place = None if home is None else Path(home)
+            return running.run_in_process(self, {**(params or {}), **more}, home=place, show=show)
+        finally:
+            current_body.reset(token)
 
-    def test(self, params: Mapping[str, Json] | None = None, /, *, home: Path | None = None, **more: Json) -> Any:
+    def test(self, params: Mapping[str, Json] | None = None, /, *, home: str | Path | None = None, **more: Json) -> Any:
         """:meth:`run`, showing what it does."""
         return self.run(params, home=home, show=True, **more)
 
