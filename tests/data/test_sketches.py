@@ -38,7 +38,7 @@ def merged(parts: list[F64]) -> QuantileSketch:
 def worst_rank(found: QuantileSketch, values: F64) -> int:
     """By how many rows the sketch's ranks are off at worst, over all values."""
     ordered = np.sort(values)
-    points, weights = found.points()
+    points, weights = found.points
     ends = np.concatenate([[0], np.cumsum(weights)])
     at = np.unique(values)
     told = ends[np.searchsorted(points, at, side="right")]
@@ -87,7 +87,7 @@ def test_ranks_stay_within_the_bound_that_the_sketch_tells(shape: str, parts: in
 
 def test_a_heavy_value_keeps_its_weight() -> None:
     values = np.concatenate([np.zeros(50_000), np.random.default_rng(0).random(50_000) + 1])
-    points, weights = merged(np.array_split(values, 10)).points()
+    points, weights = merged(np.array_split(values, 10)).points
     assert weights[points == 0.0].sum() == 50_000
 
 

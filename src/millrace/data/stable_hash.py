@@ -25,7 +25,8 @@ U64 = NDArray[np.uint64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _LARGE_INTEGER = np.uint64(0xD6E8FEB86659FD93)
 _EXACT_IN_DOUBLE = 1 << 53
-_BYTES_AT_ONCE = 1 << 22
+_BYTES_AT_ONCE = 1 << 20
+_MANY = 1_000  # from here on it pays to look for equal strings first
 
 
 def mix(bits: U64) -> U64:
@@ -53,6 +54,11 @@ def hash_integers(values: NDArray[np.int64]) -> U64:
 
 def hash_strings(values: pa.Array) -> U64:
     """Hashes of an Arrow string array without nulls."""
+    if len(values) > _MANY:
+        encoded = values.dictionary_encode()
+        if len(encoded.dictionary) < len(values) // 2:
+            places = np.frombuffer(encoded.indices.buffers()[1], dtype=np.int32, count=len(values))
+            return hash_strings(encoded.dictionary)[places]
     array = values.cast(pa.large_string())
     buffers = array.buffers()
     offsets = np.frombuffer(buffers[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
@@ -77,9 +83,14 @@ def _hash_slices(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> U64:
             base, end = int(offsets[first]), int(offsets[last])
             if end > base:
                 starts = offsets[first:last] - base
-                position = np.arange(end - base) - np.repeat(starts, chunk)
-                terms = (data[base:end].astype(np.uint64) + np.uint64(1)) * powers[position]
-                hashes[first:last][filled] = np.add.reduceat(terms, starts[filled])
+                # The place of each byte in its string: it counts up by one and falls back where a string begins.
+                step = np.ones(end - base, dtype=np.int64)
+                step[0] = 0
+                begins = starts[filled]
+                step[begins[1:]] = 1 - chunk[filled][:-1]
+                terms = powers[np.cumsum(step)]
+                terms *= data[base:end].astype(np.uint64) + np.uint64(1)
+                hashes[first:last][filled] = np.add.reduceat(terms, begins)
             first = last
         return mix(hashes ^ (lengths.astype(np.uint64) * _LARGE_INTEGER))
 

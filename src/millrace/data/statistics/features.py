@@ -161,7 +161,7 @@ def _numeric(partial: NumericPartial) -> NumericStatistics:
 
 
 def _standard_histogram(partial: NumericPartial) -> tuple[Bucket, ...]:
-    values, weights = partial.quantiles.points()
+    values, weights = partial.quantiles.points
     low, high = partial.moments.minimum, partial.moments.maximum
     if low == high:
         return (Bucket(low, high, int(weights.sum())),)

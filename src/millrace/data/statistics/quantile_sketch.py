@@ -13,6 +13,7 @@ step that keeps statistics could be taken from the cache by its content. That is
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ class _Points:
         return _Points(self.values[chosen], ends[last] - starts[first]), int(moved.max())
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)  # a cached property needs a dictionary
 class QuantileSketch:
     """Ranks and quantiles of finite numbers; see the module for the error."""
 
@@ -87,6 +88,7 @@ class QuantileSketch:
     def exact(self) -> bool:
         return self.rank_error == 0
 
+    @functools.cached_property
     def points(self) -> tuple[F64, I64]:
         """All values in ascending order and the rows that each stands for."""
         joined = _Points(np.empty(0), np.empty(0, dtype=np.int64))
@@ -97,7 +99,7 @@ class QuantileSketch:
 
     def quantiles(self, fractions: Sequence[float] | F64) -> F64:
         """For each fraction q the smallest value whose rank reaches q of the rows (the inverse distribution)."""
-        values, weights = self.points()
+        values, weights = self.points
         wanted = np.asarray(fractions, dtype=np.float64)
         if not len(values):
             return np.full(len(wanted), np.nan)
@@ -108,7 +110,7 @@ class QuantileSketch:
 
     def median(self) -> float:
         """The middle value; of an even number of rows the mean of the middle two."""
-        values, weights = self.points()
+        values, weights = self.points
         if not len(values):
             return float("nan")
         ends = np.cumsum(weights)

@@ -32,7 +32,7 @@ class Distance:
 
 def kolmogorov_smirnov(now: QuantileSketch, before: QuantileSketch) -> Distance:
     """The largest gap of the cumulative distributions. Noise: Kolmogorov's law, and what the sketches are off."""
-    points = np.union1d(now.points()[0], before.points()[0])
+    points = np.union1d(now.points[0], before.points[0])
     gap = float(np.abs(_cumulative(now, points) - _cumulative(before, points)).max())
     n, m = now.rows, before.rows
     chance = math.sqrt(-math.log(FALSE_ALARMS / 2) / 2) * math.sqrt(1 / n + 1 / m)
@@ -40,7 +40,7 @@ def kolmogorov_smirnov(now: QuantileSketch, before: QuantileSketch) -> Distance:
 
 
 def _cumulative(sketch: QuantileSketch, points: F64) -> F64:
-    values, weights = sketch.points()
+    values, weights = sketch.points
     ends = np.concatenate([[0], np.cumsum(weights)])
     shares: F64 = ends[np.searchsorted(values, points, side="right")] / ends[-1]
     return shares

@@ -94,7 +94,7 @@ def _check_boolean_numbers(feature: Feature, found: FeatureStatistics, numeric: 
     if found.type == "FLOAT":
         partial = found.partial.numeric
         assert partial is not None
-        strange = [value for value in partial.quantiles.points()[0].tolist() if value not in {0.0, 1.0}]
+        strange = [value for value in partial.quantiles.points[0].tolist() if value not in {0.0, 1.0}]
         if strange:
             yield Finding(
                 "BOOL_TYPE_UNEXPECTED_FLOAT",
