@@ -184,7 +184,7 @@ def _another_program(handler: type[http.server.BaseHTTPRequestHandler]) -> Itera
 def test_another_program_answers() -> None:
     with _another_program(_Page) as url:
         client = HttpOperations(url)
-        with pytest.raises(ServiceError, match="is not a Millrace server .HTTP 200, text/html.") as raised:
+        with pytest.raises(ServiceError, match=r"is not a Millrace server \(HTTP 200, text/html\)") as raised:
             client.pipelines()
         client.close()
     assert "MILLRACE_URL" in (raised.value.remedy or "")

@@ -61,7 +61,7 @@ class _Recorder:
 
 def test_every_verb_has_a_route(project: SmallProject, operations: LocalOperations) -> None:
     recorder = _Recorder(operations)
-    with serving(recorder) as server:  # type: ignore[arg-type] # it has every verb through __getattr__
+    with serving(recorder) as server:
         for endpoint in ENDPOINTS:
             body = BODIES[endpoint.body] if endpoint.body else None
             server.ask(endpoint.method, _path(endpoint, project, operations), body)
@@ -140,7 +140,7 @@ def test_health_is_503_until_all_is_up(operations: LocalOperations, server: Smal
             return {"status": "starting", "parts": {}, "version": "0.0.test"}
 
     assert server.get("/health").status == 200
-    with serving(Starting(operations)) as starting:  # type: ignore[arg-type] # as above
+    with serving(Starting(operations)) as starting:
         answer = starting.get("/health")
     assert (answer.status, answer.json["status"]) == (503, "starting")
     assert server.get("/version").json == {"version": "0.0.test", "api": "v1"}
@@ -151,7 +151,7 @@ def test_a_verb_that_refuses_keeps_its_words(operations: LocalOperations) -> Non
         def cancel(self, run_id: str) -> Any:
             raise ConflictError(f"run {run_id} has ended", where="here", remedy="Do nothing.")
 
-    with serving(Refusing(operations)) as refusing:  # type: ignore[arg-type] # as above
+    with serving(Refusing(operations)) as refusing:
         answer = refusing.ask("POST", "/api/v1/runs/abc/cancel")
     assert answer.status == 409
     assert answer.error == {

@@ -198,10 +198,12 @@ def test_the_password_is_not_shown() -> None:
 @given(st.text(max_size=30))
 def test_any_text_gives_settings_or_a_settings_error(text: str) -> None:
     for name in ("home", "database", "artifacts", "host", "port", "url", "parallelism", "memory_limit"):
+        places = []
         try:
-            load(Path("/somewhere"), **{name: text})
+            load_settings({name: text}, cwd=Path("/somewhere"), environ={})
         except SettingsError as error:
-            assert error.where == "--" + name.replace("_", "-")
+            places.append(error.where)
+        assert places in ([], ["--" + name.replace("_", "-")])
 
 
 def test_the_reference_has_a_heading_for_every_setting_and_no_other() -> None:

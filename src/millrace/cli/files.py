@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ from millrace.cli.options import AsJson, Params, RunId, Target, TaskId, read_par
 from millrace.cli.progress import new_progress
 from millrace.cli.runs import exit_by_state
 from millrace.cli.session import Session
-from millrace.cli.tables import Column, print_fields, print_json, print_table
+from millrace.cli.tables import Column, print_fields, print_json, print_table, stdout_for_json
 from millrace.cli.times import span
+from millrace.core.errors import UsageError
 from millrace.core.types import Json
 
 _PLAN = (
@@ -43,7 +45,8 @@ def run(session: Session, target: Target, param: Params = None, as_json: AsJson 
     params = read_params(param)
     with session.platform() as platform:
         if as_json:
-            document = platform.run_file(file, pipeline, params, SilentProgress())
+            with stdout_for_json():
+                document = platform.run_file(file, pipeline, params, SilentProgress())
             print_json(document)
         else:
             with new_progress(plain=session.plain) as progress:
@@ -53,7 +56,7 @@ def run(session: Session, target: Target, param: Params = None, as_json: AsJson 
 
 def plan(session: Session, target: Target, param: Params = None, as_json: AsJson = False) -> None:
     file, pipeline = read_target(target)
-    with session.platform() as platform:
+    with session.platform() as platform, stdout_for_json() if as_json else nullcontext():
         document = platform.plan(file, pipeline, read_params(param)).to_json()
     if as_json:
         print_json(document)
@@ -78,7 +81,9 @@ def replay(
     pdb: Annotated[bool, typer.Option("--pdb", help="Stop in the debugger where the task raised.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    with session.platform() as platform:
+    if pdb and as_json:
+        raise UsageError("--pdb talks on stdout, where --json puts its document")
+    with session.platform() as platform, stdout_for_json() if as_json else nullcontext():
         document = platform.replay(run_id, task, pdb=pdb).to_json()
     if as_json:
         print_json(document)
@@ -98,7 +103,7 @@ def _print_replay(session: Session, document: Json) -> None:
         "outcome": document["event"],
         "reason": document["reason"],
         "time": span(document["seconds"]),
-        "logged": document["logged"],
+        "logged": {kind: found for kind, found in document["logged"].items() if found},
     }
     print_fields(fields, plain=session.plain)
     if document["outputs"]:

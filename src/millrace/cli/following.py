@@ -30,11 +30,11 @@ def wait_quietly(operations: Operations, run_id: str) -> Json:
 
 def follow_run(operations: Operations, run_id: str, progress: Progress) -> Json:
     """The same, telling ``progress`` of each change."""
+    teller = RunTeller(progress)
     hint_at = time.monotonic() + HINT_AFTER
-    told: set[tuple[str, str, int]] = set()
     while True:
         document = operations.run(run_id)
-        tell(document, progress, told)
+        teller.tell(document)
         if document["ended_at"] is not None:
             return document
         if document["state"] == "queued" and time.monotonic() >= hint_at:
@@ -43,21 +43,31 @@ def follow_run(operations: Operations, run_id: str, progress: Progress) -> Json:
         operations.wait(run_id, LOOK)
 
 
-def tell(document: Json, progress: Progress, told: set[tuple[str, str, int]] | None = None) -> None:
-    """A run's document with its tasks, as calls of ``progress``; what is in ``told`` is not told again."""
-    told = set() if told is None else told
-    progress.on_run(document)
-    moves = []
-    for task in document["tasks"]:
-        note = task["reason"] or ("from the cache" if task["cached_from"] else "")
-        if task["started_at"] is not None:
-            moves.append((microseconds_of(task["started_at"]), task["task_id"], "running", ""))
-        at = task["ended_at"] or task["started_at"] or task["queued_at"] or document["queued_at"]
-        moves.append((microseconds_of(at), task["task_id"], task["state"], note))
-    for at, task_id, state, note in sorted(moves, key=lambda move: move[0]):
-        if (task_id, state, at) not in told:
-            told.add((task_id, state, at))
-            progress.on_task(task_id, state, at, note)
+class RunTeller:
+    """Tells a progress what changed from one document of a run to the next."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._told: dict[str, tuple[str | None, str, str]] = {}
+
+    def tell(self, document: Json) -> None:
+        """The run's document with its tasks; what was told before is not told again."""
+        self._progress.on_run(document)
+        moves: list[tuple[int, str, str, str]] = []
+        for task in document["tasks"]:
+            note = task["reason"] or ("from the cache" if task["cached_from"] else "")
+            now = (task["started_at"], task["state"], note)
+            before = self._told.get(task["task_id"], (None, "none", ""))
+            if now == before:
+                continue
+            self._told[task["task_id"]] = now
+            if task["started_at"] is not None and task["started_at"] != before[0]:
+                moves.append((microseconds_of(task["started_at"]), task["task_id"], "running", ""))
+            if task["state"] != "running":
+                at = task["ended_at"] or task["started_at"] or task["queued_at"] or document["queued_at"]
+                moves.append((microseconds_of(at), task["task_id"], task["state"], note))
+        for at, task_id, state, note in sorted(moves, key=lambda move: move[0]):
+            self._progress.on_task(task_id, state, at, note)
 
 
 def _wait_for_start(operations: Operations, run_id: str) -> Json:

@@ -31,7 +31,7 @@ Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="A running
 Plain = Annotated[bool, typer.Option("--plain", help="Plain lines: no colours, no boxes, nothing that moves.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show where an error was raised.")]
 
-_GLOBAL: Mapping[str, tuple[Any, Any]] = {
+GLOBAL_OPTIONS: Mapping[str, tuple[Any, Any]] = {
     "home": (Home, None),
     "database": (Database, None),
     "url": (Url, None),
@@ -105,9 +105,9 @@ def _command_of(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**given: Any) -> None:
         context: typer.Context = given.pop("ctx")
-        here = {name: given.pop(name) for name in _GLOBAL}
+        here = {name: given.pop(name) for name in GLOBAL_OPTIONS}
         before = context.find_root().params
-        options = {name: here[name] or before.get(name) for name in _GLOBAL}
+        options = {name: here[name] or before.get(name) for name in GLOBAL_OPTIONS}
         session = Session(options)
         run_verb(lambda: function(session, **given), show_traceback=session.show_traceback)
 
@@ -115,7 +115,8 @@ def _command_of(function: Callable[..., None]) -> Callable[..., None]:
     parameters = [inspect.Parameter("ctx", keyword, annotation=typer.Context)]
     parameters += [p.replace(kind=keyword, annotation=hints[p.name]) for p in own]
     parameters += [
-        inspect.Parameter(name, keyword, annotation=hint, default=default) for name, (hint, default) in _GLOBAL.items()
+        inspect.Parameter(name, keyword, annotation=hint, default=default)
+        for name, (hint, default) in GLOBAL_OPTIONS.items()
     ]
     del command.__wrapped__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # how inspect reads it

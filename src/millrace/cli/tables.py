@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +92,20 @@ def print_json(document: Json) -> None:
     """One JSON document on stdout. Numbers that JSON lacks become null."""
     wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(_finite(document), indent=2, ensure_ascii=not wide, allow_nan=False))
+
+
+@contextmanager
+def stdout_for_json() -> Iterator[None]:
+    """While it lasts, what user code and its children print goes to stderr, so that stdout holds one document."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def as_text(value: Json) -> str:
