@@ -100,9 +100,9 @@ class Database:
                     f"the database is at version {version}, this Millrace needs {HEAD}",
                     remedy="Stop the other servers, then: millrace db upgrade",
                 )
-            from millrace.storage.sql.upgrade import run_migrations  # lazy: Alembic and SQLAlchemy take 0.3 s
+            from millrace.storage.sql.migrate import run_migrations  # lazy: Alembic and SQLAlchemy take 0.3 s
 
-            run_migrations(self)
+            run_migrations(self.backend)
 
     def create(self) -> None:
         """Make all tables in an empty database, in one transaction; another process doing the same waits."""

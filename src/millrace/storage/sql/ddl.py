@@ -37,7 +37,9 @@ def sqlite_module() -> str:
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "\\'") + "'" if '"' in text else f'"{text}"'
+    """As the formatter would have it: the quotes that need fewer escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + text.replace(quote, f"\\{quote}") + quote
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from millrace.core.records import (
 )
 from millrace.core.states import RunState, RunTrigger
 from millrace.storage.sql import leases, outputs, rows
+from millrace.storage.sql.conditions import PROJECT, SCHEDULED, UNFINISHED
 from millrace.storage.sql.connection import Connection, Row, insert
 from millrace.storage.sql.database import Database
-from millrace.storage.sql.schema import PROJECT, SCHEDULED, UNFINISHED
 from millrace.storage.sql.steps import write_steps
 
 _SHORTEST_PREFIX = 6

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import attrs
 
 from millrace.core.records import PipelineRun
+from millrace.storage.sql.conditions import UNFINISHED
 from millrace.storage.sql.connection import Connection, Row
 from millrace.storage.sql.rows import PIPELINE_RUN, columns, pipeline_run_of
-from millrace.storage.sql.schema import UNFINISHED
 
 Admit = Callable[[str, int], int]
 

@@ -12,10 +12,10 @@ from millrace.core.graph import Latest, OutputRef
 from millrace.core.records import ArtifactRecord, CacheEntry, TaskOutputs
 from millrace.core.states import RunState, TaskState
 from millrace.core.types import Json
+from millrace.storage.sql.conditions import PROJECT
 from millrace.storage.sql.connection import Connection
 from millrace.storage.sql.json_text import decode
 from millrace.storage.sql.rows import ARTIFACT, CACHE_ENTRY, artifact_of, cache_entry_of, columns
-from millrace.storage.sql.schema import PROJECT
 
 _CACHED_FROM = "SELECT task_run_id, cached_from FROM task_run WHERE task_run_id {among} AND cached_from IS NOT NULL"
 _VALUES = "SELECT task_run_id, name, document FROM value WHERE task_run_id {among}"

@@ -14,10 +14,10 @@ from millrace.core.errors import NotFoundError
 from millrace.core.graph import Graph
 from millrace.core.records import ImportFailure, Pipeline, PipelineVersion
 from millrace.core.types import Json
+from millrace.storage.sql.conditions import PROJECT
 from millrace.storage.sql.connection import Connection, Row, insert
 from millrace.storage.sql.database import Database
 from millrace.storage.sql.json_text import decode, encode, storable
-from millrace.storage.sql.schema import PROJECT
 
 _PIPELINE = (
     "name",

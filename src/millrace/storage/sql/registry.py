@@ -12,9 +12,9 @@ from millrace.core.errors import ConflictError, NotFoundError
 from millrace.core.records import ModelVersion, RegisteredModel
 from millrace.interfaces import Clock
 from millrace.storage.sql import tracking_rules as rules
+from millrace.storage.sql.conditions import PROJECT
 from millrace.storage.sql.connection import Connection, Row, insert, select
 from millrace.storage.sql.database import Database
-from millrace.storage.sql.schema import PROJECT
 
 _INSERT_MODEL = insert(
     "registered_model",

@@ -26,8 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-PROJECT = "default"
-"""The one project there is until there are more."""
+from millrace.storage.sql.conditions import SCHEDULED, UNFINISHED
 
 metadata = MetaData(
     naming_convention={
@@ -66,7 +65,7 @@ pipeline = _table(
     _number("next_due_at", null=True),
     _number("created_at"),
     _number("updated_at"),
-    Index("ix_pipeline_next_due_at", "next_due_at"),
+    Index("ix_pipeline_next_due_at", "project_id", "next_due_at"),
 )
 
 pipeline_version = _table(
@@ -92,9 +91,6 @@ import_failure = _table(
 
 # --- execution -------------------------------------------------------------------------------------------------
 
-UNFINISHED = "state IN ('queued', 'running')"
-"""Spelled the same in the partial index and in the queries that use it, so that SQLite sees that it may."""
-SCHEDULED = "\"trigger\" = 'schedule'"
 
 pipeline_run = _table(
     "pipeline_run",

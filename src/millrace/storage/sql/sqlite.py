@@ -96,6 +96,8 @@ class SqliteBackend:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
                 connection.commit()
+            except sqlalchemy.exc.DBAPIError as error:
+                raise (explain(error.orig, self.path) if isinstance(error.orig, sqlite3.Error) else error) from error
             finally:
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")

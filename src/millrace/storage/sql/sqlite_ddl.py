@@ -10,7 +10,7 @@ STATEMENTS = (
     "CREATE TABLE import_failure ( project_id TEXT NOT NULL, file TEXT NOT NULL, message TEXT NOT NULL, traceback TEXT NOT NULL, at BIGINT NOT NULL, CONSTRAINT pk_import_failure PRIMARY KEY (project_id, file) ) WITHOUT ROWID",
     "CREATE TABLE instance ( instance_id TEXT NOT NULL, kind TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL, version TEXT NOT NULL, started_at BIGINT NOT NULL, heartbeat_at BIGINT NOT NULL, CONSTRAINT pk_instance PRIMARY KEY (instance_id) ) WITHOUT ROWID",
     "CREATE TABLE pipeline ( project_id TEXT NOT NULL, name TEXT NOT NULL, paused BOOLEAN NOT NULL, version TEXT NOT NULL, source TEXT NOT NULL, description TEXT NOT NULL, tags TEXT NOT NULL, schedule TEXT NOT NULL, next_due_at BIGINT, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, CONSTRAINT pk_pipeline PRIMARY KEY (project_id, name) ) WITHOUT ROWID",
-    "CREATE INDEX ix_pipeline_next_due_at ON pipeline (next_due_at)",
+    "CREATE INDEX ix_pipeline_next_due_at ON pipeline (project_id, next_due_at)",
     'CREATE TABLE pipeline_run ( run_id TEXT NOT NULL, reversed_id TEXT NOT NULL, project_id TEXT NOT NULL, pipeline TEXT NOT NULL, version TEXT NOT NULL, "trigger" TEXT NOT NULL, params TEXT NOT NULL, state TEXT NOT NULL, queued_at BIGINT NOT NULL, started_at BIGINT, ended_at BIGINT, logical_date BIGINT, data_interval_start BIGINT, data_interval_end BIGINT, reason TEXT NOT NULL, cancel_requested BOOLEAN NOT NULL, lease_owner TEXT, lease_epoch BIGINT NOT NULL, lease_expires_at BIGINT, CONSTRAINT pk_pipeline_run PRIMARY KEY (run_id) ) WITHOUT ROWID',
     "CREATE INDEX ix_pipeline_run_pipeline ON pipeline_run (project_id, pipeline, run_id)",
     "CREATE INDEX ix_pipeline_run_reversed_id ON pipeline_run (reversed_id)",

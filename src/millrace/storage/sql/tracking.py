@@ -15,10 +15,10 @@ from millrace.core.errors import ConflictError, NotFoundError, UsageError
 from millrace.core.records import Experiment, Metric, TrackingRun
 from millrace.interfaces import Clock, Ids
 from millrace.storage.sql import tracking_rules as rules
+from millrace.storage.sql.conditions import PROJECT
 from millrace.storage.sql.connection import Connection, Row, insert, select, update
 from millrace.storage.sql.database import Database
 from millrace.storage.sql.json_text import storable
-from millrace.storage.sql.schema import PROJECT
 
 _ACTIVE, _DELETED = "active", "deleted"
 _RUN_NAME_TAG = "mlflow.runName"
@@ -334,7 +334,7 @@ def _runs(connection: Connection, where: str, parameters: Row) -> list[TrackingR
     found = connection.rows(f"{_RUN} {where}", parameters)
     ids = connection.array([row[0] for row in found])
     metrics: dict[str, list[Metric]] = {}
-    sql = select(_LATEST, "latest_metric", f"WHERE run_id {connection.among} ORDER BY key")
+    sql = select(_LATEST, "latest_metric", f"WHERE run_id {connection.among}")
     for run_id, *row in connection.rows(sql, (ids,)):
         metrics.setdefault(run_id, []).append(_metric_of(tuple(row)))
     params = _texts(connection, "param", ids)
@@ -342,7 +342,7 @@ def _runs(connection: Connection, where: str, parameters: Row) -> list[TrackingR
     return [
         attrs.evolve(
             _run_of(row),
-            metrics=tuple(metrics.get(row[0], ())),
+            metrics=tuple(sorted(metrics.get(row[0], ()), key=lambda m: m.key)),
             params=params.get(row[0], {}),
             tags=tags.get(row[0], {}),
         )
@@ -352,7 +352,7 @@ def _runs(connection: Connection, where: str, parameters: Row) -> list[TrackingR
 
 def _texts(connection: Connection, table: str, ids: object) -> dict[str, dict[str, str]]:
     texts: dict[str, dict[str, str]] = {}
-    sql = select(("run_id", "key", "value"), table, f"WHERE run_id {connection.among} ORDER BY key")
+    sql = select(("run_id", "key", "value"), table, f"WHERE run_id {connection.among}")
     for run_id, key, text in connection.rows(sql, (ids,)):
         texts.setdefault(run_id, {})[key] = text
     return texts

@@ -1,6 +1,6 @@
-"""Bringing a database to today's schema with Alembic, and saying where it stands.
+"""`millrace db upgrade`, and where a database stands.
 
-Invariant: a migration that fails leaves the database as it was (both systems change tables in a transaction).
+Invariant: asking changes nothing; upgrading ends at today's schema or leaves the database as it was.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from pathlib import Path
 import attrs
 
 from millrace.storage.sql.database import Database, newer_version
+from millrace.storage.sql.migrate import run_migrations
 from millrace.storage.sql.versions import HEAD, REVISIONS
-
-_MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 @attrs.frozen
@@ -51,19 +50,7 @@ def upgrade(url: str) -> DatabaseStatus:
         elif version not in REVISIONS:
             raise newer_version(url, version)
         elif version != HEAD:
-            run_migrations(database)
+            run_migrations(database.backend)
     finally:
         database.close()
     return DatabaseStatus("current", HEAD)
-
-
-def run_migrations(database: Database, target: str = "head") -> None:
-    """Alembic's upgrade from wherever the database is, in one transaction."""
-    from alembic import command  # lazy: only an older database needs Alembic
-    from alembic.config import Config  # lazy: as above
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with database.backend.migrating() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, target)

@@ -109,7 +109,7 @@ def _pipeline() -> None:
         sa.PrimaryKeyConstraint("project_id", "name", name="pk_pipeline"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_pipeline_next_due_at", "pipeline", ["next_due_at"], unique=False)
+    op.create_index("ix_pipeline_next_due_at", "pipeline", ["project_id", "next_due_at"], unique=False)
 
 
 def _pipeline_run() -> None:
