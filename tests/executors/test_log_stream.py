@@ -36,9 +36,9 @@ class Logs:
 TEXTS = st.lists(st.text("ab \u00e9\0", max_size=5), max_size=4)
 
 
-@given(st.lists(TEXTS, min_size=1, max_size=5), st.booleans(), st.lists(st.integers(0, 300)), st.data())
+@given(st.lists(TEXTS, min_size=1, max_size=5), st.booleans(), st.lists(st.integers(0, 300)), st.lists(st.booleans()))
 def test_every_attempt_gets_its_lines(
-    texts: list[list[str]], newline: bool, cuts: list[int], data: st.DataObject
+    texts: list[list[str]], newline: bool, cuts: list[int], early: list[bool]
 ) -> None:
     """The worker runs one attempt after another; what it says of them may be read before or after what they print."""
     pieces = [("\n".join(lines) + ("\n" if newline and lines else "")).encode() for lines in texts]
@@ -50,7 +50,7 @@ def test_every_attempt_gets_its_lines(
     logs.stream.begin(names[0])
     edges = [0, *sorted(c for c in cuts if c < len(written)), len(written)]
     for start, stop in itertools.pairwise(edges):
-        if waiting and data.draw(st.booleans()):
+        if waiting and early and early.pop():
             ended += logs.stream.begin(waiting.pop(0), at_once=True)
         ended += logs.stream.feed(written[start:stop])
     while waiting:

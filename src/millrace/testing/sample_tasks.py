@@ -161,7 +161,7 @@ def return_characters(count: int) -> str:
 @sample()
 def raise_value_error(text: str) -> None:
     try:
-        {}["inner"]
+        {"outer": 1}["inner"]
     except KeyError as error:
         raise ValueError(text) from error
 
@@ -222,6 +222,16 @@ def never_return(marker: str) -> None:
             time.sleep(3600)
     finally:
         print("cleaning up")
+
+
+@sample()
+def count_for_ever(marker: str = "") -> None:
+    """In Python instructions, which any thread can be interrupted between."""
+    if marker:
+        Path(marker).write_text("running")
+    number = 0
+    while True:
+        number += 1
 
 
 @sample()

@@ -5,7 +5,7 @@ The entry point is a module of the composition root, which makes the loader and 
     channel = connect()
     serve(channel, loader, artifacts, clock)
 
-Messages are documents with a ``type``. From the executor: ``launch``, ``revoke`` (give back those of some that are not begun),
+Messages are documents with a ``type``. From the executor: ``launch``, ``revoke`` (give back those that are not begun),
 ``exit``, ``reply`` (to a ``call``), ``broken`` (a ``send`` failed). To it: ``ready``, ``started``, ``end``,
 ``revoked``, ``call``, ``send``. An ``end`` names the launch that is begun next, so at every moment the executor knows
 which launch a worker that vanished had begun.

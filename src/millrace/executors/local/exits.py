@@ -75,7 +75,7 @@ def signal_name(number: int) -> str:
 
 
 def describe_failed_start(returncode: int, tail: Sequence[str], *, late: str | None) -> str:
-    """One sentence; the process's last lines are the report's detail. ``late``: the time it was given, if it took it."""
+    """One sentence; the process's last lines are the report's detail. ``late``: the time it was given and took."""
     end = f"exited with code {returncode}" if returncode >= 0 else f"was killed by {signal_name(-returncode)}"
     if late is not None:
         end = f"was not ready within {late}"
