@@ -14,8 +14,5 @@ from millrace.authoring import project_modules
 def _no_active_project() -> Iterator[None]:
     before = list(sys.path), list(sys.meta_path)
     yield
-    active = project_modules._active
-    if active.project is not None:
-        active.project._withdraw()
-        active.project = None
+    project_modules.deactivate()
     assert (list(sys.path), list(sys.meta_path)) == before

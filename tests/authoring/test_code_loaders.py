@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import shutil
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,29 @@ def test_versions_live_side_by_side(tmp_path: Path, snapshots: Snapshots) -> Non
     loader = SnapshotCodeLoader(snapshots.read)
     assert [result(loader, code) for code in (one, two, one, two)] == [15, 107, 15, 107]
     assert snapshots.reads == [one.snapshot, two.snapshot]
+
+
+def test_a_package_of_the_project_that_is_installed_to_be_edited_belongs_to_it(
+    tmp_path: Path, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = {"pyproject.toml": "", "src/mylib/__init__.py": "", "src/mylib/numbers.py": "OFFSET = 5\n"}
+    flow = FLOW.partition("@pipeline\ndef other")[0].replace("import lazy\n", "from mylib import numbers as lazy\n")
+    write(tmp_path, {**FILES, **library, "flows/flow.py": flow, "flows/space/helper.py": FILES["space/helper.py"]})
+    monkeypatch.syspath_prepend(str(tmp_path / "src"))
+    loaded = load_file(tmp_path / "flows/flow.py")
+    assert loaded.modules["mylib.numbers"].path == "../src/mylib/numbers.py"
+    before = snapshots.location(loaded.pipeline("p"))
+    write(tmp_path, {"src/mylib/numbers.py": "OFFSET = 6\n"})
+    after = snapshots.location(load_file(tmp_path / "flows/flow.py").pipeline("p"))
+    assert before.version != after.version
+    shutil.rmtree(tmp_path / "src")
+    loader = SnapshotCodeLoader(snapshots.read)
+    found = []
+    for code in (before, after):
+        step = loader.load(launch(code, "step"))
+        found.append(step.call(x=1, function=loader.function("flow:prepare")))
+        assert sys.modules["mylib.numbers"].__file__ == str(tmp_path / "src/mylib/numbers.py")
+    assert found == [15, 16]
 
 
 def test_a_version_is_loaded_once(tmp_path: Path, snapshots: Snapshots) -> None:

@@ -148,6 +148,19 @@ def test_files_and_helpers_of_one_name_in_two_folders_do_not_meet(tmp_path: Path
         assert folder == sys.modules["helper"].NAME
 
 
+def test_what_lies_beside_one_file_is_not_importable_by_the_next(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": "",
+        "a/only_here.py": "",
+        "a/flow.py": one("p"),
+        "b/flow.py": "import only_here\n" + one("p"),
+    }
+    write(tmp_path, files)
+    load_file(tmp_path / "a/flow.py", root=tmp_path)
+    with pytest.raises(PipelineFileError, match="there is no module 'only_here'"):
+        load_file(tmp_path / "b/flow.py", root=tmp_path)
+
+
 def test_names_that_something_else_has(tmp_path: Path) -> None:
     """A file called as a standard or installed module, or as no module can be, is imported under another name."""
     for name in ("json.py", "yaml.py", "class.py", "2024-report.py", "millrace.py"):

@@ -14,7 +14,7 @@ import attrs
 from millrace.authoring.file_errors import PipelineFileErrors
 from millrace.authoring.module_sources import FileSources
 from millrace.authoring.pipelines import Pipeline
-from millrace.authoring.project_modules import ProjectModules
+from millrace.authoring.project_modules import ProjectModules, deactivate
 from millrace.authoring.registry import collecting
 from millrace.core.errors import NotFoundError, PipelineFileError
 from millrace.core.fingerprint import ModuleSource
@@ -64,6 +64,7 @@ def load_file(path: Path, *, root: Path | None = None) -> LoadedFile:
     root = path.parent if root is None else root.absolute()
     _check_path(path, root)
     relative = path.relative_to(root).as_posix()
+    deactivate()
     project = ProjectModules(FileSources(root, [path.parent]), search=[path.parent])
     with PipelineFileErrors(path), collecting() as made:
         module = project.import_file(relative)

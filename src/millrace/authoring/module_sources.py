@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import keyword
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ from millrace.core.fingerprint import ModuleSource
 from millrace.core.types import Json
 
 INSTALLED_FOLDERS = frozenset({"site-packages", "dist-packages"})
+_STANDARD_LIBRARY = Path(os.__file__).parent
+_PROJECT_MARKERS = ("pyproject.toml", "millrace.toml", "setup.py", "setup.cfg", ".git")
 
 
 class ModuleSources(Protocol):
@@ -33,6 +36,9 @@ class ModuleSources(Protocol):
     def is_namespace(self, name: str) -> bool:
         """Whether ``name`` is a package only by having modules below it."""
 
+    def owns(self, place: str) -> bool:
+        """Whether a folder in which Python looks for submodules is the project's."""
+
     def name_of(self, relative: str) -> str:
         """The name under which the file is imported."""
 
@@ -41,12 +47,14 @@ class ModuleSources(Protocol):
 
 
 class FileSources:
-    """Modules of a folder. ``folders`` are searched in order for top-level names: the root, and where the file lies."""
+    """Modules of folders, searched in order: the root, ``folders``, and what Python's own path has of the same project.
 
-    def __init__(self, root: Path, folders: Iterable[Path] = (), *, only: str | None = None) -> None:
+    The last are packages such as ``src/mylib``, installed so that they can be edited: the project's code too.
+    """
+
+    def __init__(self, root: Path, folders: Iterable[Path] = ()) -> None:
         self.root = root
-        self._folders = list(dict.fromkeys([root, *folders]))
-        self._only = only
+        self._folders = list(dict.fromkeys([root, *folders, *_on_pythons_path(root)]))
         self._found: dict[str, ModuleSource] = {}
         self._named: dict[str, str] = {}
 
@@ -56,17 +64,20 @@ class FileSources:
         if name in self._named:
             return self._keep(name, self.root / self._named[name])
         parts = name.split(".")
-        if not all(parts) or not may_be_project(parts[0]) or (self._only is not None and parts[0] != self._only):
+        if not all(parts) or not may_be_project(parts[0]):
             return None
         for folder in self._folders:
             stem = folder.joinpath(*parts)
             for file in (stem / "__init__.py", stem.with_name(f"{parts[-1]}.py")):
-                if file.is_file() and not INSTALLED_FOLDERS.intersection(file.relative_to(self.root).parts):
+                if file.is_file() and self.owns(str(file.parent)):
                     return self._keep(name, file)
         return None
 
     def is_namespace(self, name: str) -> bool:  # noqa: ARG002 - Python finds those by itself: the root is on sys.path
         return False
+
+    def owns(self, place: str) -> bool:
+        return any(_is_below(Path(place), folder) for folder in self._folders)
 
     def name_of(self, relative: str) -> str:
         """The dotted path if that is importable and nothing installed has it, else a name made of the path."""
@@ -90,13 +101,14 @@ class FileSources:
 
     def _keep(self, name: str, file: Path) -> ModuleSource:
         text = importlib.util.decode_source(file.read_bytes())
-        source = ModuleSource(name, file.relative_to(self.root).as_posix(), text)
+        relative = Path(os.path.relpath(file, self.root)).as_posix()
+        source = ModuleSource(name, relative, text)
         self._found[name] = source
         return source
 
     def _is_installed(self, top: str) -> bool:
         """Whether a top-level name means something outside of the project."""
-        elsewhere = [place for place in sys.path if place and not Path(place).is_relative_to(self.root)]
+        elsewhere = [place for place in sys.path if place and not self.owns(place)]
         spec = PathFinder.find_spec(top, elsewhere)
         return spec is not None and spec.origin is not None
 
@@ -112,12 +124,17 @@ class SnapshotSources:
         self._by_path: dict[str, str] = {source.path: name for name, source in self._found.items()}
         parents = (name.rpartition(".")[0] for name in self._found if "." in name)
         self._namespaces = {p for parent in parents for p in _with_parents(parent)} - self._found.keys()
+        files = [file_of(root, source) for source in self._found.values()]
+        self._folders = {str(folder) for file in files for folder in file.parents}
 
     def find(self, name: str) -> ModuleSource | None:
         return self._found.get(name)
 
     def is_namespace(self, name: str) -> bool:
         return name in self._namespaces
+
+    def owns(self, place: str) -> bool:
+        return place in self._folders or _is_below(Path(place), self.root)
 
     def known(self) -> Iterable[str]:
         return self._found
@@ -129,6 +146,25 @@ class SnapshotSources:
 def may_be_project(top: str) -> bool:
     """Whether a top-level name can be a project's: the standard library's and millrace's own cannot be replaced."""
     return top not in sys.stdlib_module_names and top not in {"millrace", "__main__"}
+
+
+def file_of(root: Path, source: ModuleSource) -> Path:
+    """The absolute file name; a package beside the root has a path that begins with ``..``."""
+    return Path(os.path.normpath(root / source.path))
+
+
+def _on_pythons_path(root: Path) -> list[Path]:
+    """Places on ``sys.path`` that belong to the project of ``root``: below the nearest folder with a project file."""
+    marked = (f for f in (root, *root.parents) if any((f / marker).exists() for marker in _PROJECT_MARKERS))
+    project = next(marked, root)
+    return [Path(place) for place in sys.path if place and _is_below(Path(place), project)]
+
+
+def _is_below(place: Path, folder: Path) -> bool:
+    if not place.is_relative_to(folder):
+        return False
+    inside = place.relative_to(folder).parts
+    return not INSTALLED_FOLDERS.intersection(inside) and not place.is_relative_to(_STANDARD_LIBRARY)
 
 
 def _importable(parts: tuple[str, ...]) -> bool:

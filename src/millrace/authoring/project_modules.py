@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from millrace.authoring.module_sources import INSTALLED_FOLDERS, ModuleSources
+from millrace.authoring.module_sources import ModuleSources, file_of
 from millrace.core.fingerprint import ModuleSource, import_closure
 
 
@@ -75,11 +75,11 @@ class ProjectModules(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,  # noqa: ARG002 - the protocol's signature
     ) -> ModuleSpec | None:
-        if path is not None and not any(_below(place, self.root) for place in path):
+        if path is not None and not any(self.sources.owns(place) for place in path):
             return None  # a submodule of somebody else's package
         source = self.sources.find(fullname)
         if source is not None:
-            file = self.root / source.path
+            file = file_of(self.root, source)
             folder = [str(file.parent)] if source.is_package else None
             loader = _SourceTextLoader(self, source, str(file))
             return importlib.util.spec_from_file_location(
@@ -119,7 +119,7 @@ class ProjectModules(MetaPathFinder):
         return (
             module.__dict__.get("__file__") is None
             and places is not None
-            and any(_below(place, self.root) for place in places)
+            and any(self.sources.owns(place) for place in places)
         )
 
 
@@ -145,6 +145,14 @@ class _SourceTextLoader(InspectLoader):
         return compile(text, self.file, "exec", dont_inherit=True)
 
 
+def deactivate() -> None:
+    """Take the active state, if there is one, out of what imports see."""
+    with _active.lock:
+        if _active.project is not None:
+            _active.project._withdraw()  # noqa: SLF001 - of this module
+            _active.project = None
+
+
 class _Active:
     """Which state is active: a fact of the process, as ``sys.modules`` is."""
 
@@ -154,8 +162,3 @@ class _Active:
 
 
 _active = _Active()
-
-
-def _below(place: str, root: Path) -> bool:
-    path = Path(place)
-    return path.is_relative_to(root) and not INSTALLED_FOLDERS.intersection(path.relative_to(root).parts)

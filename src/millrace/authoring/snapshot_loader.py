@@ -15,7 +15,7 @@ import attrs
 from millrace.authoring.loaded_tasks import importable_function, loaded_tasks, passed_functions
 from millrace.authoring.module_sources import FileSources, SnapshotSources
 from millrace.authoring.pipelines import Pipeline
-from millrace.authoring.project_modules import ProjectModules
+from millrace.authoring.project_modules import ProjectModules, deactivate
 from millrace.authoring.registry import collecting
 from millrace.core.attempts import CodeLocation, Launch
 from millrace.core.errors import NotFoundError, PipelineFileError
@@ -74,6 +74,7 @@ class SnapshotCodeLoader:
     def _project(self, code: CodeLocation) -> ProjectModules:
         root = Path(code.root)
         folder = root / PurePosixPath(code.file).parent
+        deactivate()
         if code.snapshot is None:
             return ProjectModules(FileSources(root, [folder]), search=[folder])
         sources = SnapshotSources(root, json.loads(self._read(code.snapshot)))
