@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import polars as pl
 import pytest
@@ -317,3 +318,17 @@ def test_anomalies_come_back_from_their_file(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(DataError, match="cannot be read"):
         load_anomalies(path)
+
+
+def test_the_skewed_penguins_are_told_from_the_plain_ones(penguins_csv: Path) -> None:
+    plain = statistics_of(pl.read_csv(penguins_csv, infer_schema_length=None))
+    skewed = statistics_of(pl.read_csv(penguins_csv.with_name("penguins_skewed.csv"), infer_schema_length=None))
+    schema = infer_schema(plain)
+    assert not validate_statistics(plain, schema, previous=plain).anomalies
+    bounded = schema.with_features(
+        [attrs.evolve(one, domain=FloatDomain(0.0, 1.0)) for one in schema.features if one.type == "FLOAT"]
+    )
+    anomalies = validate_statistics(skewed, bounded, previous=plain)
+    assert ("FLOAT_TYPE_SMALL_FLOAT", "culmen_length_mm") in {(one.type, one.feature) for one in anomalies}
+    unlabelled = statistics_of(pl.read_csv(penguins_csv.with_name("penguins_unlabelled.csv")))
+    assert [one.feature for one in validate_statistics(unlabelled, schema)] == ["species"]

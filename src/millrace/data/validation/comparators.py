@@ -104,11 +104,12 @@ def _measure_strings(
     assert now.partial.string is not None
     assert other.partial.string is not None
     ours, theirs = now.partial.string.frequencies, other.partial.string.frequencies
-    names, p, q, n, m = distances.value_shares(ours, theirs)
-    if not names or not n or not m:
+    shares = distances.ValueShares.of(ours, theirs)
+    p, q, n, m = shares.now, shares.before, shares.rows_now, shares.rows_before
+    if not n or not m:
         return
-    largest, value = distances.infinity_norm(ours, theirs)
-    place = names.index(value) if value is not None else 0
+    largest, place = distances.infinity_norm(shares)
+    value = shares.values[place]
     detail = f"the share of {value!r} went from {percent(q[place])} to {percent(p[place])}"
     if comparator.infinity_norm is not None:
         limit = _limit(comparator, comparator.infinity_norm, largest)
@@ -122,14 +123,14 @@ def _measure_strings(
         limit = _limit(comparator, comparator.psi, distance)
         yield _Measured("psi", "population stability index", distance, limit, detail)
     if comparator.normalized_abs_difference is not None:
-        distance, value = distances.normalized_abs_difference(ours, theirs)
+        distance, place = distances.normalized_abs_difference(shares)
         limit = _limit(comparator, comparator.normalized_abs_difference, distance)
         yield _Measured(
             "normalized_abs_difference",
             "normalised absolute difference of counts",
             distance,
             limit,
-            f"most by {value!r}",
+            f"most by {shares.values[place]!r}",
         )
 
 

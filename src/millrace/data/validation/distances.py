@@ -56,39 +56,43 @@ def _shares(sketch: QuantileSketch, edges: F64) -> F64:
     return np.diff(np.concatenate([[0.0], _cumulative(sketch, edges), [1.0]]))
 
 
-def value_shares(now: FrequencySketch, before: FrequencySketch) -> tuple[list[str], F64, F64, float, float]:
-    """The shares of all values that either side holds, in a fixed order, and the two totals."""
-    names = sorted({*now.values.to_list(), *before.values.to_list()})
-    place = {name: index for index, name in enumerate(names)}
-    columns = []
-    for sketch in (now, before):
-        counts = np.zeros(len(names))
-        counts[[place[name] for name in sketch.values.to_list()]] = sketch.counts
-        columns.append(counts)
-    totals = [float(counts.sum()) for counts in columns]
-    return names, columns[0] / max(totals[0], 1), columns[1] / max(totals[1], 1), totals[0], totals[1]
+@attrs.frozen(eq=False)
+class ValueShares:
+    """The shares of all values that either side holds, now and before, and how many rows each has in all."""
+
+    values: list[str]
+    now: F64
+    before: F64
+    rows_now: float
+    rows_before: float
+
+    @classmethod
+    def of(cls, now: FrequencySketch, before: FrequencySketch) -> ValueShares:
+        mine, theirs = now.values.to_list(), before.values.to_list()
+        place = {value: index for index, value in enumerate(dict.fromkeys([*mine, *theirs]))}
+        counts_now, counts_before = np.zeros(len(place)), np.zeros(len(place))
+        counts_now[: len(mine)] = now.counts
+        counts_before[[place[value] for value in theirs]] = before.counts
+        rows_now, rows_before = float(counts_now.sum()), float(counts_before.sum())
+        return cls(
+            list(place), counts_now / max(rows_now, 1), counts_before / max(rows_before, 1), rows_now, rows_before
+        )
 
 
-def infinity_norm(now: FrequencySketch, before: FrequencySketch) -> tuple[Distance, str | None]:
-    """The largest change in any value's share, and the value. Noise: a share of one half, normal."""
-    names, p, q, n, m = value_shares(now, before)
-    if not names:
-        return Distance(0.0, 0.0), None
-    change = np.abs(p - q)
+def infinity_norm(shares: ValueShares) -> tuple[Distance, int]:
+    """The largest change in any value's share, and the value's place. Noise: a share of one half, normal."""
+    change = np.abs(shares.now - shares.before)
     largest = int(change.argmax())
-    noise = _NORMAL_QUANTILE * 0.5 * math.sqrt(1 / max(n, 1) + 1 / max(m, 1))
-    return Distance(float(change[largest]), noise), names[largest]
+    noise = _NORMAL_QUANTILE * 0.5 * math.sqrt(1 / shares.rows_now + 1 / shares.rows_before)
+    return Distance(float(change[largest]), noise), largest
 
 
-def normalized_abs_difference(now: FrequencySketch, before: FrequencySketch) -> tuple[Distance, str | None]:
-    """The largest change in any value's count, over the sum of all counts; and the value."""
-    names, p, q, n, m = value_shares(now, before)
-    if not names:
-        return Distance(0.0, 0.0), None
-    change = np.abs(p * n - q * m) / (n + m)
+def normalized_abs_difference(shares: ValueShares) -> tuple[Distance, int]:
+    """The largest change in any value's count, over the sum of all counts; and the value's place."""
+    rows = shares.rows_now + shares.rows_before
+    change = np.abs(shares.now * shares.rows_now - shares.before * shares.rows_before) / rows
     largest = int(change.argmax())
-    noise = _NORMAL_QUANTILE * math.sqrt(n + m) / (n + m)
-    return Distance(float(change[largest]), noise), names[largest]
+    return Distance(float(change[largest]), _NORMAL_QUANTILE / math.sqrt(rows)), largest
 
 
 def jensen_shannon(p: F64, q: F64, n: float, m: float) -> Distance:

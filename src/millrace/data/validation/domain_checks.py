@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from millrace.data.schema.model import BoolDomain, Feature, FloatDomain, IntDomain, StringDomain
@@ -33,7 +34,7 @@ def _check_strings(feature: Feature, frequencies: FrequencySketch, total: int) -
         yield from _check_enumeration(name, frequencies, total, domain, mass)
     elif isinstance(domain, BoolDomain):
         allowed = [value for value in (domain.true_value, domain.false_value) if value is not None]
-        strange = values.filter(~values.is_in(allowed)).to_list()
+        strange = [value for value in values.to_list() if value not in allowed]
         if strange:
             yield Finding(
                 "BOOL_TYPE_UNEXPECTED_STRING",
@@ -65,7 +66,8 @@ def _unparsable(values: pl.Series, target: pl.DataType) -> list[str]:
 def _check_enumeration(
     name: str, frequencies: FrequencySketch, total: int, domain: StringDomain, min_mass: float
 ) -> Iterator[Finding]:
-    known = frequencies.values.is_in(list(domain.values)).to_numpy()
+    allowed_values = set(domain.values)
+    known = np.array([value in allowed_values for value in frequencies.values.to_list()], dtype=np.bool_)
     inside = int(frequencies.counts[known].sum()) + frequencies.error * len(domain.values)
     outside = max(total - inside, 0) / total
     if outside <= (1.0 - min_mass) + 1e-12:
