@@ -68,7 +68,7 @@ def test_the_demo_twice_in_one_folder(tmp_path: Path) -> None:
         "Blessed: auc is 0.9",
         "registered as       breast-cancer version 1, alias champion",
         "The model says 'malignant', the label in the CSV is 'malignant'.",
-        "8 of 8 steps were taken from the cache",
+        "8 of 8 tasks were taken from the cache",
         "ExampleValidator stopped the run before training.",
         "column 'mean concavity' is missing",
         "'unclear' (29 rows, 5.1 %)",

@@ -127,7 +127,7 @@ class _Demo:
         second, seconds = self._run({})
         self._succeeded(second)
         cached, tasks = second.cached, second.tasks
-        self.printer.say(f"{len(cached)} of {len(tasks)} steps were taken from the cache, in {seconds:.2f} s in all.")
+        self.printer.say(f"{len(cached)} of {len(tasks)} tasks were taken from the cache, in {seconds:.2f} s in all.")
         if len(cached) < len(tasks):
             raise MillraceError(f"not from the cache: {', '.join(t['task_id'] for t in tasks if t not in cached)}")
 
