@@ -126,7 +126,14 @@ SECOND = 1_000_000
 
 
 def _run(state: str, tasks: Sequence[str] = (), reason: str = "") -> Json:
-    return {"run_id": "r1", "pipeline": "p", "state": state, "reason": reason, "tasks": [{"task_id": t} for t in tasks]}
+    return {
+        "run_id": "r1",
+        "pipeline": "p",
+        "state": state,
+        "reason": reason,
+        "ended_at": None,
+        "tasks": [{"task_id": t} for t in tasks],
+    }
 
 
 def test_plain_progress_prints_one_line_for_each_change() -> None:
@@ -182,6 +189,7 @@ def test_a_runs_document_is_told_in_the_order_of_time() -> None:
     task = {"queued_at": None, "reason": "", "cached_from": None}
     document = {
         **_run("success"),
+        "ended_at": moment(5 * SECOND),
         "queued_at": moment(0),
         "tasks": [
             {
@@ -206,12 +214,13 @@ def test_a_runs_document_is_told_in_the_order_of_time() -> None:
         teller = RunTeller(progress)
         teller.tell(document)
         teller.tell(document)  # nothing new, so nothing more is said
-    assert [line.split(" ", 1)[1] for line in lines[1:]] == [
+    assert [line.split(" ", 1)[1] for line in lines] == [
         "A running",
         "A success 1.0 s",
         "B running",
         "B success 1.0 s",
         "C success from the cache",
+        "run r1 of p success",
     ]
 
 

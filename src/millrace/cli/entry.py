@@ -6,9 +6,10 @@ moment.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
+
+from millrace.cli.exits import leave_broken_pipe
 
 
 def main() -> None:
@@ -24,10 +25,3 @@ def main() -> None:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
         leave_broken_pipe()
-
-
-def leave_broken_pipe() -> None:
-    """End quietly when the reader of our output has gone (``millrace runs list | head -1``)."""
-    # the interpreter flushes stdout once more at its end; give it a place to go
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(128 + signal.SIGPIPE)

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from millrace.cli.entry import leave_broken_pipe
+from millrace.cli.exits import leave_broken_pipe
 from millrace.core.errors import MillraceError, PipelineFileError
 
 _REMEDIES = {

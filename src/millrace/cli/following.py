@@ -52,7 +52,8 @@ class RunTeller:
 
     def tell(self, document: Json) -> None:
         """The run's document with its tasks; what was told before is not told again."""
-        self._progress.on_run(document)
+        if document["ended_at"] is None:
+            self._progress.on_run(document)
         moves: list[tuple[int, str, str, str]] = []
         for task in document["tasks"]:
             note = task["reason"] or ("from the cache" if task["cached_from"] else "")
@@ -68,6 +69,8 @@ class RunTeller:
                 moves.append((microseconds_of(at), task["task_id"], task["state"], note))
         for at, task_id, state, note in sorted(moves, key=lambda move: move[0]):
             self._progress.on_task(task_id, state, at, note)
+        if document["ended_at"] is not None:
+            self._progress.on_run(document)
 
 
 def _wait_for_start(operations: Operations, run_id: str) -> Json:
