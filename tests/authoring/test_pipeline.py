@@ -198,6 +198,14 @@ def test_a_named_tuple_is_unpacked() -> None:
     assert tasks(p.graph)["evaluate"].bindings["data"] == OutputRef("split", "test")
 
 
+def test_an_empty_list_of_artifacts() -> None:
+    @pipeline
+    def p() -> None:
+        compare([], [])
+
+    assert tasks(p.graph)["compare"].bindings == {"scores": Constant([]), "tables": Gathered(())}
+
+
 def test_the_build_happens_once_and_only_when_asked() -> None:
     calls = []
 

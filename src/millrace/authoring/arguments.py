@@ -83,7 +83,7 @@ class _Argument:
             return value.binding
         if isinstance(value, PendingLatest):
             return value
-        if isinstance(value, list | tuple) and _holds_handles(value):
+        if isinstance(value, list | tuple) and (_holds_handles(value) or (not value and self._takes_many)):
             return Gathered(tuple(self._item(item) for item in value))
         if isinstance(value, dict) and _holds_handles(value):
             raise GraphError(
@@ -100,6 +100,10 @@ class _Argument:
         if callable(value) and not isinstance(value, type):
             return self._function(value)
         return Constant(constant(value, self.what, self.where))
+
+    @property
+    def _takes_many(self) -> bool:
+        return self.spec is not None and self.spec.many
 
     def _item(self, value: Any) -> Any:
         item = self.of(value)
