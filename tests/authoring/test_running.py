@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,44 @@ def test_a_dag_runs_inside_its_own_block_and_shows_what_it_does(
 
 def test_the_seam_is_the_documented_one() -> None:
     assert running.RUNNER == "millrace.wiring.in_process"
+
+
+def test_a_dag_runs_with_what_was_added_since(tmp_path: Path) -> None:
+    with DAG("d") as dag:
+        inner(1)
+        assert states(dag.run(home=tmp_path)) == {"inner": "success"}
+        outer()
+        assert states(dag.run(home=tmp_path)) == {"inner": "success", "outer": "success"}
+
+
+PROMPT = """
+from millrace import pipeline, task
+
+def helper(x):
+    return x + 1
+
+@task
+def step(x: int) -> int:
+    return helper(x)
+
+@pipeline(cache=True)
+def p():
+    step(1)
+
+def show():
+    result = p.run(home={home!r})
+    print(result.outputs["step"].values["return_value"])
+
+show()
+
+def helper(x):
+    return x + 2
+
+show()
+"""
+
+
+def test_a_function_redefined_at_a_prompt_is_no_cache_hit(tmp_path: Path) -> None:
+    code = f"exec({PROMPT.format(home=str(tmp_path / 'home'))!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "3"]

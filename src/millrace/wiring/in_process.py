@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from millrace.authoring.live_loader import LiveCodeLoader
+from millrace.authoring.versions import project_location
 from millrace.core.attempts import Launch
+from millrace.core.graph import Graph
 from millrace.core.parameters import bind_parameters
 from millrace.core.records import PipelineRun, PipelineVersion, Step, TaskOutputs
 from millrace.core.states import TaskState
@@ -117,13 +119,14 @@ def _scheduler(stores: Stores, pipeline: Pipeline, owner: str, observe: Observer
 
 
 def _register(stores: Stores, pipeline: Pipeline) -> PipelineVersion:
-    known: tuple[Stores, PipelineVersion] | None = getattr(pipeline, "_registered", None)
-    if known is not None and known[0] is stores:
-        return known[1]
+    known: tuple[Stores, Graph, PipelineVersion] | None = getattr(pipeline, "_registered", None)
+    # A DAG's graph is another object once a task was added; what stands in a notebook may be redefined at any time.
+    if known is not None and known[0] is stores and known[1] is pipeline.graph and project_location(pipeline).file:
+        return known[2]
     registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
     description = description_of(pipeline)
     version = registrar.register_for_run(source_of(description), description)
-    pipeline._registered = (stores, version)  # type: ignore[attr-defined]  # noqa: SLF001 - a memo, so that a second run describes nothing anew
+    pipeline._registered = (stores, pipeline.graph, version)  # type: ignore[attr-defined]  # noqa: SLF001 - a memo, so that a second run describes nothing anew
     return version
 
 
