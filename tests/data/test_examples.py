@@ -63,6 +63,17 @@ def test_a_large_input_is_read_twice_with_the_same_result(tmp_path: Path, monkey
     assert files(first.path) == files(tmp_path / "again")
 
 
+def test_a_row_longer_than_a_block_and_than_what_the_csv_module_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_source_module, "_BLOCK_BYTES", 1 << 12)
+    long = "a long text, " * 20_000
+    text = "n,s\n" + "".join(f"{number},short\n" for number in range(900)) + f'900,"{long}"\n901,5" pipe\n'
+    rows = all_rows(ingest(tmp_path, text)).sort("n")
+    assert rows["n"].to_list() == list(range(902))
+    assert rows["s"].to_list()[-2:] == [long, '5" pipe']
+
+
 def test_integers_beyond_64_bits_are_floats(tmp_path: Path) -> None:
     examples = ingest(tmp_path, "a,b\n9223372036854775807,9223372036854775808\n-9223372036854775808,1\n")
     assert types(examples) == {"a": "int64", "b": "double"}
@@ -235,11 +246,30 @@ def test_missing_input(tmp_path: Path) -> None:
     assert "a.tsv" in (caught.value.remedy or "")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file(tmp_path: Path) -> None:
-    write(tmp_path / "in.csv", "a\n1\n").chmod(0)
-    with pytest.raises(DataError, match="not permitted"):
-        ingest_csv(tmp_path / "in.csv", tmp_path / "out")
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(PermissionError(errno.EACCES, "denied"), "reading is not permitted"), (FileNotFoundError(), "the file is gone")],
+)
+@pytest.mark.parametrize("opened_before", [0, 2, 3])
+def test_a_file_that_cannot_be_read_or_goes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, message: str, opened_before: int
+) -> None:
+    """The header is read by the first two calls, the quotes by the third, the digest by the fourth."""
+    source = write(tmp_path / "in.csv", "a\n1\n")
+    open_file, calls = Path.open, []
+
+    def refuse(self: Path, *args: Any, **options: Any) -> Any:
+        if self == source:
+            calls.append(self)
+            if len(calls) > opened_before:
+                raise error
+        return open_file(self, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=message):
+        ingest_csv(source, tmp_path / "out")
+    assert len(calls) == opened_before + 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
 def test_type_overrides_that_do_not_fit(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -24,6 +25,7 @@ from millrace.data import (
     save_statistics,
     statistics_of,
 )
+from millrace.data.statistics.compute import partial_of_shard
 from millrace.data.statistics.storage import statistics_from_json, statistics_to_json
 
 S = TypeVar("S")
@@ -169,6 +171,13 @@ class ThreadRunner:
     def map(self, function: Callable[[S], R], shards: Sequence[S]) -> Iterator[R]:
         with ThreadPoolExecutor(3) as pool:
             yield from pool.map(function, shards)
+
+
+def test_partials_can_be_sent_from_another_process(taxi: Examples) -> None:
+    for shard in taxi.shards("eval"):
+        partial = partial_of_shard(shard)
+        sent = DatasetStatistics.of(pickle.loads(pickle.dumps(partial)))
+        assert statistics_to_json(sent) == statistics_to_json(DatasetStatistics.of(partial))
 
 
 def test_a_runner_changes_nothing(taxi: Examples, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -279,6 +280,12 @@ def test_a_saved_graph_comes_back_to_the_byte_and_needs_no_user_code(
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(taxi.manifest.splits["eval"][0].rows), "False"]
+
+
+def test_a_graph_that_was_used_can_be_sent_to_another_process(taxi: Examples, fitted: TransformGraph) -> None:
+    rows = taxi.read("eval")
+    expected = fitted.apply(rows)
+    assert pickle.loads(pickle.dumps(fitted)).apply(rows).equals(expected)
 
 
 def test_a_runner_and_other_shards_change_nothing(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -144,9 +145,12 @@ def wrong_encoding(path: Path) -> DataError | None:
 def check_quotes(path: Path) -> None:
     """A double quote that is never closed: the fast reader would take the rest of the file for one cell."""
     quotes = 0
-    with path.open("rb", buffering=0) as stream:
-        while block := stream.read(_READ_BYTES):
-            quotes += block.count(b'"')
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while block := stream.read(_READ_BYTES):
+                quotes += block.count(b'"')
+    except OSError as error:
+        raise unreadable(path, error) from error
     if quotes % 2:  # a quote in the middle of a plain cell may be single; then nothing is wrong
         fault = _ragged(path, read_header(path))
         if fault is not None:
@@ -154,6 +158,14 @@ def check_quotes(path: Path) -> None:
 
 
 def _ragged(path: Path, header: list[str]) -> DataError | None:
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        return _first_bad_row(path, header)
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _first_bad_row(path: Path, header: list[str]) -> DataError | None:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream, strict=True)
         line = 1

@@ -26,7 +26,10 @@ _KEEP_BYTES = 128 << 20
 
 @attrs.define
 class CsvSource:
-    """An `ExampleSource` over CSV files. `types` overrides the inferred type of the columns it names."""
+    """An `ExampleSource` over CSV files. `types` overrides the inferred type of the columns it names.
+
+    Lines that are empty are no rows, so in a file of one column a missing cell is written as `""`.
+    """
 
     base: Path
     pattern: str = "*.csv"
@@ -39,7 +42,13 @@ class CsvSource:
 
     def files(self) -> tuple[SourceFile, ...]:
         root = self.base if self.base.is_dir() else self.base.parent
-        return tuple(SourceFile.of(path, path.relative_to(root).as_posix()) for path in self.paths())
+        described = []
+        for path in self.paths():
+            try:
+                described.append(SourceFile.of(path, path.relative_to(root).as_posix()))
+            except OSError as error:
+                raise csv_faults.unreadable(path, error) from error
+        return tuple(described)
 
     def columns(self) -> tuple[Column, ...]:
         if self._columns is None:
@@ -121,7 +130,24 @@ def _common_header(paths: list[Path]) -> list[str]:
 
 def _text_batches(path: Path, header: list[str]) -> Iterator[pl.DataFrame]:
     """The file's rows as string columns, block by block."""
-    read = csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=header, skip_rows=0, use_threads=True)
+    block_bytes = _BLOCK_BYTES
+    # The header was read and checked before; as the first row here it is left out.
+    done = 1
+    while True:
+        try:
+            for frame in _blocks(path, header, block_bytes, done):
+                done += frame.height
+                yield frame
+        except (pa.ArrowInvalid, OSError) as error:
+            if "straddling" not in str(error) or block_bytes > path.stat().st_size:
+                raise csv_faults.explain(path, header, error) from error
+            block_bytes *= 8  # a row longer than a block: go on behind what was read, in larger blocks
+        else:
+            return
+
+
+def _blocks(path: Path, header: list[str], block_bytes: int, skip: int) -> Iterator[pl.DataFrame]:
+    read = csv.ReadOptions(block_size=block_bytes, column_names=header)
     parsing = csv.ParseOptions(newlines_in_values=True)
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.large_string()),
@@ -129,16 +155,11 @@ def _text_batches(path: Path, header: list[str]) -> Iterator[pl.DataFrame]:
         strings_can_be_null=True,
         quoted_strings_can_be_null=True,
     )
-    try:
-        # The header was read and checked before; as the first row here it is dropped from the first batch.
-        with csv.open_csv(path, read_options=read, parse_options=parsing, convert_options=convert) as reader:
-            skip = 1
-            for batch in reader:
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
-                rows = frame.slice(skip)
-                skip = max(0, skip - frame.height)
-                if rows.height:
-                    yield rows
-    except (pa.ArrowInvalid, OSError) as error:
-        raise csv_faults.explain(path, header, error) from error
+    with csv.open_csv(path, read_options=read, parse_options=parsing, convert_options=convert) as reader:
+        for batch in reader:
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            rows = frame.slice(skip)
+            skip = max(0, skip - frame.height)
+            if rows.height:
+                yield rows

@@ -60,6 +60,10 @@ class TransformGraph:
             below = (self.nodes[one] for one in reachable(self.nodes, [output.node], through_analyses=False))
             self._needs[output.name] = frozenset(node.params["name"] for node in below if node.op == "column")
 
+    def __reduce__(self) -> tuple[type[TransformGraph], tuple[Any, ...]]:
+        """Without the bound kernels, so that a graph can be sent to another process."""
+        return TransformGraph, (self.inputs, self.nodes, self.fitted, self.outputs)
+
     @property
     def output_names(self) -> list[str]:
         return [output.name for output in self.outputs]
