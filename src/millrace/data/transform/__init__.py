@@ -13,7 +13,8 @@ graph.apply(rows, require_label=False)
 
 from millrace.data.transform.column import Column, Columns
 from millrace.data.transform.fitting import fit_transform_graph, transform_examples
-from millrace.data.transform.graph import Output, TransformGraph
+from millrace.data.transform.graph import TransformGraph
+from millrace.data.transform.nodes import Output
 from millrace.data.transform.operations import Operations
 
 __all__ = [

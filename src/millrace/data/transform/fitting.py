@@ -18,8 +18,8 @@ from millrace.data.examples import Examples, read_shard
 from millrace.data.manifest import ExamplesManifest, columns_of
 from millrace.data.shard_writer import ShardWriter
 from millrace.data.transform.analyzers import ANALYZERS
-from millrace.data.transform.graph import Output, TransformGraph
-from millrace.data.transform.nodes import BOOL, GROUP, Node, passes, reachable
+from millrace.data.transform.graph import TransformGraph
+from millrace.data.transform.nodes import BOOL, GROUP, Node, Output, passes, reachable
 from millrace.data.transform.program import Program
 from millrace.data.transform.tracing import Preprocess, Traced, trace
 from millrace.data.transform.vectors import vector_of_series

@@ -16,23 +16,15 @@ from numpy.typing import NDArray
 
 from millrace.core.errors import DataError, NotFoundError, did_you_mean
 from millrace.data.manifest import Column
-from millrace.data.transform.nodes import TO_COLUMN_TYPE, Node, reachable
+from millrace.data.transform.nodes import TO_COLUMN_TYPE, Node, Output, reachable
 from millrace.data.transform.program import Program
+from millrace.data.transform.storage import read_transform, write_transform
 from millrace.data.transform.vectors import (
     array_of_vector,
     series_of_vector,
     vector_of_series,
     vector_of_values,
 )
-
-
-@attrs.frozen
-class Output:
-    """One column that comes out; `is_label` marks what served rows need not have."""
-
-    name: str
-    node: int
-    is_label: bool = False
 
 
 @attrs.frozen(eq=False)
@@ -153,13 +145,9 @@ class TransformGraph:
 
     def save(self, directory: str | Path) -> None:
         """Write `transform.json` and the vocabularies to `directory`."""
-        from millrace.data.transform.storage import save_graph
-
-        save_graph(self, Path(directory))
+        write_transform(Path(directory), self.inputs, self.nodes, self.fitted, self.outputs)
 
     @classmethod
     def load(cls, directory: str | Path) -> TransformGraph:
         """Raises `DataError` where `directory` holds no transform, or one of another format."""
-        from millrace.data.transform.storage import load_graph
-
-        return load_graph(Path(directory))
+        return cls(*read_transform(Path(directory)))

@@ -41,6 +41,15 @@ class Node:
         return cls(document["op"], tuple(document["inputs"]), document["params"], document["kind"])
 
 
+@attrs.frozen
+class Output:
+    """One column that comes out; `is_label` marks what served rows need not have."""
+
+    name: str
+    node: int
+    is_label: bool = False
+
+
 @attrs.define
 class NodeList:
     """Grows by `add`; the same operation on the same inputs is the same node."""

@@ -5,6 +5,7 @@ Nothing in it is code. Equal transforms give equal bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +15,40 @@ import orjson
 from millrace.core.errors import DataError
 from millrace.data.atomic_output import json_bytes, write_file
 from millrace.data.manifest import Column
-from millrace.data.transform.graph import Output, TransformGraph
-from millrace.data.transform.nodes import Node
+from millrace.data.transform.nodes import Node, Output
 
 TRANSFORM_NAME = "transform.json"
 FORMAT_VERSION = 1
 
 
-def save_graph(graph: TransformGraph, directory: Path) -> None:
-    fitted = []
-    for number, value in sorted(graph.fitted.items()):
+Fitted = Mapping[int, Mapping[str, Any]]
+
+
+def write_transform(
+    directory: Path, inputs: tuple[Column, ...], nodes: tuple[Node, ...], fitted: Fitted, outputs: tuple[Output, ...]
+) -> None:
+    analyses = []
+    for number, value in sorted(fitted.items()):
         document: dict[str, Any] = {"node": number}
         for field, content in value.items():
-            if graph.nodes[number].op == "vocabulary" and field == "values":
+            if nodes[number].op == "vocabulary" and field == "values":
                 document["vocabulary"] = name = f"vocabulary-{number:03d}.jsonl"
                 write_file(directory / name, b"".join(orjson.dumps(one) + b"\n" for one in content))
             else:
                 document[field] = content
-        fitted.append(document)
+        analyses.append(document)
     document = {
         "format": FORMAT_VERSION,
-        "inputs": [attrs.asdict(column) for column in graph.inputs],
-        "nodes": [node.to_json() for node in graph.nodes],
-        "fitted": fitted,
-        "outputs": [attrs.asdict(output) for output in graph.outputs],
+        "inputs": [attrs.asdict(column) for column in inputs],
+        "nodes": [node.to_json() for node in nodes],
+        "fitted": analyses,
+        "outputs": [attrs.asdict(output) for output in outputs],
     }
     write_file(directory / TRANSFORM_NAME, json_bytes(document))
 
 
-def load_graph(directory: Path) -> TransformGraph:
+def read_transform(directory: Path) -> tuple[tuple[Column, ...], tuple[Node, ...], Fitted, tuple[Output, ...]]:
+    """Inputs, nodes, fitted values and outputs, as they were written."""
     path = directory / TRANSFORM_NAME
     try:
         document = orjson.loads(path.read_bytes())
@@ -60,11 +66,11 @@ def load_graph(directory: Path) -> TransformGraph:
                 lines = (directory / vocabulary).read_bytes().split(b"\n")
                 value["values"] = [orjson.loads(line) for line in lines if line]
             fitted[number] = value
-        return TransformGraph(
-            inputs=tuple(Column(**column) for column in document["inputs"]),
-            nodes=tuple(Node.from_json(node) for node in document["nodes"]),
-            fitted=fitted,
-            outputs=tuple(Output(**output) for output in document["outputs"]),
+        return (
+            tuple(Column(**column) for column in document["inputs"]),
+            tuple(Node.from_json(node) for node in document["nodes"]),
+            fitted,
+            tuple(Output(**output) for output in document["outputs"]),
         )
     except FileNotFoundError as error:
         raise DataError(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import attrs
 
-import millrace
 from millrace.core.errors import DataError, MillraceError
 from millrace.data.manifest import Column as ColumnType
 from millrace.data.transform.column import Column, Columns
@@ -20,7 +19,7 @@ from millrace.data.transform.operations import Operations
 
 Preprocess = Callable[[Columns, Operations], Mapping[str, Column]]
 
-_OURS = str(Path(millrace.__path__[0]))
+_OURS = str(Path(__file__).parent)
 
 
 @attrs.frozen
