@@ -5,6 +5,7 @@ The invariant: two keys are equal exactly when no part differs, and `explain` na
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,6 +17,7 @@ from millrace.core.canonical_json import canonical_json, digest_json
 
 Part = Literal["interface", "parameter", "input", "code", "environment"]
 _SHOWN = 60
+_CONTEXT = 12
 
 
 @frozen
@@ -42,6 +44,8 @@ class Change:
             return f"{name} was removed (it was {old})"
         if self.part == "input":
             return f"{name} changed (sha256 {_short(self.old)} -> {_short(self.new)})"
+        if old == new:  # both are cut before they differ
+            old, new = _from_where_they_differ(self.old, self.new)
         return f"{name} changed from {old} to {new}"
 
     def _code_sentence(self) -> str:
@@ -60,8 +64,19 @@ class Change:
             return f"sha256 {_short(value)}"
         if self.part == "environment" and isinstance(value, str):
             return value
-        text = json.dumps(value, ensure_ascii=False)
-        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+        return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _from_where_they_differ(old: Any, new: Any) -> tuple[str, str]:
+    """Two long values, each from a little before the first difference."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in (old, new)]
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
+    start = max(0, sum(1 for _ in alike) - _CONTEXT)
+    return _cut(f"…{texts[0][start:]}"), _cut(f"…{texts[1][start:]}")
 
 
 def _short(digest: object) -> str:
