@@ -30,7 +30,7 @@ def stores(tmp_path: Path) -> Iterator[ExecutorBench]:
     logs = FileLogStore(tmp_path / "logs")
     yield ExecutorBench(LocalArtifactStore(tmp_path / "artifacts"), logs)
     logs.close()
-    assert list((tmp_path / "artifacts" / ".staging").glob("*")) == []
+    assert list((tmp_path / "artifacts" / ".staging").glob("*/*")) == []
 
 
 @pytest.fixture

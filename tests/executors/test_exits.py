@@ -50,7 +50,9 @@ def test_a_failed_start_quotes_the_last_line() -> None:
         ("9:name=systemd:/\n4:memory:/c\n0::/\n", "memory/c/memory.oom_control", "under_oom 0\noom_kill 5\n"),
     ],
 )
-def test_the_counter_of_the_control_group(tmp_path: Path, membership: str, file: str, text: str) -> None:
+def test_the_counters_of_the_control_group_and_the_machine(
+    tmp_path: Path, membership: str, file: str, text: str
+) -> None:
     proc, groups = tmp_path / "proc", tmp_path / "groups"
     (proc / "self").mkdir(parents=True)
     (proc / "self" / "cgroup").write_text(membership)
@@ -59,7 +61,7 @@ def test_the_counter_of_the_control_group(tmp_path: Path, membership: str, file:
     assert counter.read() == 99
     (groups / file).parent.mkdir(parents=True)
     (groups / file).write_text(text)
-    assert counter.read() == 5
+    assert counter.read() == 99 + 5
 
 
 def test_no_counter_at_all(tmp_path: Path) -> None:

@@ -29,6 +29,23 @@ def test_a_command_that_is_not_there(local_bench: MakeBench) -> None:
     failed(outcome, FailureKind.NOT_STARTED, "did not start", "/nowhere/python", "No such file")
 
 
+def test_every_launch_is_refused_where_nothing_can_start(local_bench: MakeBench) -> None:
+    bench = local_bench(command=["/nowhere/python"], prestart=0)
+    launches = [bench.launch("nothing") for _ in range(5)]
+    bench.submit(*launches)
+    assert {o.end.kind for o in bench.outcomes(*launches)} == {FailureKind.NOT_STARTED}
+
+
+def test_a_log_that_cannot_be_written_fails_no_attempt(
+    local_bench: MakeBench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    bench = local_bench()
+    assert bench.run("print_lines", {"count": 3}).end.event == "succeeded"
+    assert bench.run("add", {"a": 1, "b": 1}).end.event == "succeeded"
+    assert "is incomplete: cannot write the log" in caplog.text
+
+
 def test_a_worker_that_fails_to_start(local_bench: MakeBench) -> None:
     bench = local_bench(command=[sys.executable, "-c", "import not_a_module"])
     outcome = bench.run("nothing")

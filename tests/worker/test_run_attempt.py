@@ -70,7 +70,7 @@ class Attempts:
             launch, loader=OneTask(task), artifacts=self.artifacts, services=self.services, clock=SystemClock()
         )
         assert task_context.get() is None
-        assert list(Path(self.artifacts.root).glob(".staging/*")) == []
+        assert list(Path(self.artifacts.root).glob(".staging/*/*")) == []
         return report
 
     def returning(self, value: object, returns: Mapping[str, type | None]) -> AttemptReport:

@@ -15,6 +15,7 @@ from typing import Protocol
 import attrs
 
 from millrace.core.attempts import AttemptReport, FailureKind, Launch
+from millrace.executors.attempt_logs import AttemptLogs
 from millrace.executors.durations import in_words
 from millrace.executors.interruption import Interruption
 from millrace.executors.output_tee import OutputTee
@@ -46,7 +47,7 @@ class InProcessExecutor:
         self._run = run
         self._services_for = services_for
         self._clock = clock
-        self._logs = logs
+        self._logs = None if logs is None else AttemptLogs(logs)
         self._waiting: deque[Launch] = deque()
         self._running: tuple[str, Interruption] | None = None
         self._worker = f"pid {os.getpid()}"

@@ -10,8 +10,9 @@ import sys
 from types import TracebackType
 from typing import Any, TextIO
 
+from millrace.executors.attempt_logs import AttemptLogs
 from millrace.executors.log_stamps import as_shown, stamp
-from millrace.interfaces import Clock, LogStore
+from millrace.interfaces import Clock
 
 
 class _Tee:
@@ -37,7 +38,7 @@ class _Tee:
 class OutputTee:
     """While entered, ``sys.stdout`` and ``sys.stderr`` are teed into the log of one attempt."""
 
-    def __init__(self, logs: LogStore, attempt_id: str, clock: Clock) -> None:
+    def __init__(self, logs: AttemptLogs, attempt_id: str, clock: Clock) -> None:
         self._logs = logs
         self._attempt_id = attempt_id
         self._clock = clock

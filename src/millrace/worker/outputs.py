@@ -176,6 +176,7 @@ class Outputs:
         uri = self._uri(ready.name)
         self._published.append(uri)
         digest, size = self._store.publish(ready.path, uri)
+        self._staged.remove(ready.path)  # the store's again
         return WrittenOutput(ready.name, "artifact", ready.type, None, uri, digest, size, ready.metadata)
 
     def _numbers(self, ready: list[_Ready]) -> dict[str, float]:

@@ -12,7 +12,8 @@ from functools import partial
 
 from millrace.core.attempts import AttemptReport, Launch
 from millrace.core.errors import ServiceError
-from millrace.executors.local.loop import LocalSettings, Loop
+from millrace.executors.local.loop import Loop
+from millrace.executors.local.settings import LocalSettings
 from millrace.interfaces import Clock, LogStore, TaskServices
 
 
@@ -70,8 +71,8 @@ class LocalExecutor:
         self._thread.start()
 
     def slots(self) -> int:
-        loop = self._loop
-        if loop is None:
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
             return 0
         return max(0, self._settings.parallelism * (1 + loop.depth) - len(loop.open))
 
@@ -103,6 +104,6 @@ class LocalExecutor:
             loop.dispose()
 
     def _running(self) -> Loop:
-        if self._loop is None:
+        if self._loop is None or self._thread is None or not self._thread.is_alive():
             raise ServiceError("the local executor is not running")
         return self._loop

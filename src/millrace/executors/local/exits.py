@@ -16,25 +16,24 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class OomCounter:
-    """How often the kernel's out-of-memory killer has struck, as far as can be seen from here.
-
-    Read from the process's control group (version 2, then 1), else for the whole machine from ``/proc/vmstat``.
+    """How often the kernel's out-of-memory killer has struck, as far as can be seen from here: the sum of what the
+    process's control group (version 1 or 2) and ``/proc/vmstat``, for the whole machine, count. Only its growth tells.
     """
 
     def __init__(self, proc: Path = Path("/proc"), cgroups: Path = _CGROUPS) -> None:
         self._files = [*_cgroup_files(proc, cgroups), proc / "vmstat"]
 
     def read(self) -> int:
-        for file in self._files:
-            try:
-                text = file.read_text()
-            except OSError:
-                continue
-            for line in text.splitlines():
-                name, _, count = line.partition(" ")
-                if name == "oom_kill" and count.isdigit():
-                    return int(count)
+        return sum(_oom_kills(file) for file in self._files)
+
+
+def _oom_kills(file: Path) -> int:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
         return 0
+    counts = (line.partition(" ")[2] for line in lines if line.startswith("oom_kill "))
+    return sum(int(count) for count in counts if count.isdigit())
 
 
 def _cgroup_files(proc: Path, cgroups: Path) -> list[Path]:

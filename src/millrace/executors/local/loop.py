@@ -4,15 +4,13 @@ Everything that happens is one turn: what the descriptors say, what was asked fr
 timers that are due, then launches to workers that can take them, then all reports of the turn in one call.
 
 Invariant: each launch has one end report. A launch that a worker had not begun when that worker went away is given to
-another without a report. The report of an attempt goes out after its log is complete and after everything it asked of
-the platform is done.
+another without a report.
 """
 
 from __future__ import annotations
 
 import os
 import selectors
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,6 +20,7 @@ import attrs
 
 from millrace.core.attempts import AttemptReport, FailureKind, Launch
 from millrace.core.types import Json
+from millrace.executors.attempt_logs import AttemptLogs
 from millrace.executors.durations import in_words
 from millrace.executors.local.assignment import (
     busy_worker,
@@ -30,37 +29,21 @@ from millrace.executors.local.assignment import (
     prefetch_depth,
     worker_to_recycle,
 )
-from millrace.executors.local.exits import OomCounter, describe_exit, describe_failed_start
+from millrace.executors.local.endings import Endings
+from millrace.executors.local.exits import describe_failed_start
 from millrace.executors.local.log_stream import LogStream
-from millrace.executors.local.service_lanes import ServiceLanes
+from millrace.executors.local.outbox import Outbox, Report
+from millrace.executors.local.settings import LocalSettings
 from millrace.executors.local.worker_process import WorkerProcess
-from millrace.executors.local.workers import PREFETCH_PATIENCE, Ending, EndingStep, Running, Worker
+from millrace.executors.local.workers import PREFETCH_PATIENCE, Running, Worker
 from millrace.interfaces import Clock, LogStore, TaskServices
 
 _LEAVE_SECONDS = 2.0
-_REVOKE_SECONDS = 1.0
 _MEMORY_INTERVAL = 0.2
-_OOM_FRESH = 1.0
 _DRAIN_CHUNKS = 256
 _BACKOFF_AFTER = 3
 _BACKOFF_LIMIT = 60.0
-
-
-@attrs.frozen
-class LocalSettings:
-    """Sizes and limits of a local executor. Times in seconds."""
-
-    command: Sequence[str]
-    parallelism: int
-    prestart: int
-    memory_limit: int | None = None
-    """Resident bytes that a worker with its child processes may use."""
-    recycle_after: int = 1000
-    grace: float = 5.0
-    """Between SIGTERM and SIGKILL."""
-    start_timeout: float = 60.0
-    load_timeout: float = 600.0
-    """For importing the user's code."""
+_CLOSED = "the executor was closed before it began"
 
 
 class Loop:
@@ -73,33 +56,25 @@ class Loop:
         logs: LogStore,
         services_for: Callable[[Launch], TaskServices],
         clock: Clock,
-        report: Callable[[Sequence[AttemptReport]], None],
+        report: Report,
     ) -> None:
         self._settings = settings
-        self._logs = logs
+        self._logs = AttemptLogs(logs)
         self._clock = clock
-        self._report = report
         self._selector = selectors.DefaultSelector()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector.register(self._wake, selectors.EVENT_READ, self._woken)
         self._posted: deque[Callable[[], None]] = deque()
         self._workers: list[Worker] = []
         self._queue: deque[Launch] = deque()
-        self._unfinished: dict[str, AttemptReport] = {}
-        """Ended attempts whose log is not complete."""
-        self._marked: set[str] = set()
-        """Attempts whose log is complete and whose end has not come."""
-        self._reports: list[AttemptReport] = []
-        self._lanes = ServiceLanes(services_for, post=self.post, reply=self._reply, ended=self._forward)
-        self._oom = OomCounter()
-        self._oom_kills = 0
-        self._oom_read_at = 0.0
+        self._outbox = Outbox(report, clock, services_for, post=self.post, reply=self._reply)
+        self._endings = Endings(settings, clock)
         self._average: float | None = None
         self._next_sample = 0.0
         self._failed_starts = 0
         self._no_start_before = 0.0
         self._closing = False
-        self.open: set[str] = set()
+        self.open = self._outbox.open
         """Attempts that were submitted and have not ended."""
         self.depth = 0
         """Launches that may wait in each worker at present."""
@@ -119,14 +94,14 @@ class Loop:
         """The body of the thread."""
         try:
             self._keep_warm()
-            while not self._closing or self._workers or self._lanes.busy or self._posted or self._reports:
+            while not self._closing or self._workers or self._posted or not self._outbox.empty:
                 self._turn()
         finally:
             for worker in tuple(self._workers):
                 worker.process.kill()
                 worker.process.reap()
                 worker.process.close()
-            self._lanes.close()
+            self._outbox.close()
             self._selector.close()
 
     # --- posted -------------------------------------------------------------------------------------------------------
@@ -134,7 +109,7 @@ class Loop:
     def submit(self, launches: Sequence[Launch]) -> None:
         if self._closing:
             for launch in launches:
-                self._refuse(launch, FailureKind.NOT_STARTED, "the executor was closed before it began")
+                self._outbox.refused(launch, FailureKind.NOT_STARTED, _CLOSED)
         else:
             self._queue.extend(launches)
 
@@ -142,14 +117,14 @@ class Loop:
         for launch in self._queue:
             if launch.attempt_id == attempt_id:
                 self._queue.remove(launch)
-                self._refuse(launch, FailureKind.CANCELLED, reason)
+                self._outbox.refused(launch, FailureKind.CANCELLED, reason)
                 return
         for worker in self._workers:
             if worker.running is not None and worker.running.launch.attempt_id == attempt_id:
-                self._end_running(worker, FailureKind.CANCELLED, reason)
+                self._endings.end(worker, FailureKind.CANCELLED, reason)
             elif attempt_id in worker.prefetched:
                 worker.stops[attempt_id] = reason
-                self._revoke(worker)
+                self._endings.revoke(worker)
 
     def close(self) -> None:
         if self._closing:
@@ -159,7 +134,7 @@ class Loop:
         self.submit(tuple(waiting))
         for worker in self._workers:
             if worker.running is not None:
-                self._end_running(worker, FailureKind.LOST, "the executor was closed while it ran")
+                self._endings.end(worker, FailureKind.LOST, "the executor was closed while it ran")
             elif worker.ready:
                 self._dismiss(worker)
             else:
@@ -176,15 +151,7 @@ class Loop:
         self._assign()
         for worker in self._workers:
             self._flush(worker)
-        self._deliver()
-
-    def _deliver(self) -> None:
-        """All reports of this turn; a start whose end is among them is left out, the end carries its time."""
-        if not self._reports:
-            return
-        reports, self._reports = self._reports, []
-        ended = {r.attempt_id for r in reports if r.event != "started"}
-        self._report([r for r in reports if r.event != "started" or r.attempt_id not in ended])
+        self._outbox.deliver()
 
     def _flush(self, worker: Worker) -> None:
         if worker.process.flush():
@@ -205,12 +172,13 @@ class Loop:
         os.eventfd_read(self._wake)
 
     def _seconds_to_next_timer(self) -> float | None:
+        now = time.monotonic()
         due = [d for w in self._workers for d in w.deadlines(self._settings.start_timeout)]
-        if self._queue and self._no_start_before:
+        if self._queue and (not self._workers or self._no_start_before > now):
             due.append(self._no_start_before)
         if self._settings.memory_limit is not None and any(w.running for w in self._workers):
             due.append(self._next_sample)
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        return max(0.0, min(due) - now) if due else None
 
     def _act_on_time(self) -> None:
         now = time.monotonic()
@@ -221,8 +189,7 @@ class Loop:
         if limit is not None and now >= self._next_sample:
             self._next_sample = now + _MEMORY_INTERVAL
             for worker in self._workers:
-                if worker.running is not None and worker.process.resident_bytes() > limit:
-                    self._out_of_memory(worker, limit)
+                self._endings.check_memory(worker, limit)
 
     def _overdue(self, worker: Worker, now: float) -> None:
         running, ending = worker.running, worker.ending
@@ -233,15 +200,12 @@ class Loop:
             worker.spawned, worker.late = now, True
             worker.process.kill()
         elif ending is not None and ending.until is not None and ending.until <= now:
-            if ending.step is EndingStep.REVOKING:
-                self._terminate(worker, ending)
-            else:
-                self._kill(worker, ending)
+            self._endings.next_step(worker, ending)
         elif ending is None and running is not None:
             if running.deadline is not None and running.deadline <= now:
-                self._time_out(worker, running)
+                self._endings.time_out(worker, running)
             elif worker.prefetched and running.begun + PREFETCH_PATIENCE <= now:
-                self._revoke(worker)
+                self._endings.revoke(worker)
 
     # --- processes ----------------------------------------------------------------------------------------------------
 
@@ -271,7 +235,7 @@ class Loop:
             wait = min(_BACKOFF_LIMIT, 2.0 ** (self._failed_starts - _BACKOFF_AFTER))
             self._no_start_before = time.monotonic() + wait
         if self._queue and not any(w.ready for w in self._workers):
-            self._refuse(self._queue.popleft(), FailureKind.NOT_STARTED, reason, detail)
+            self._outbox.refused(self._queue.popleft(), FailureKind.NOT_STARTED, reason, detail)
 
     def _dismiss(self, worker: Worker) -> None:
         """Let an idle worker end by itself."""
@@ -288,17 +252,7 @@ class Loop:
             self._log(worker, data)
 
     def _log(self, worker: Worker, data: bytes) -> None:
-        self._logged(worker, worker.log.feed(data))
-
-    def _logged(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
-        """The logs of these attempts are complete."""
-        for attempt_id in attempt_ids:
-            end = self._unfinished.pop(attempt_id, None)
-            if end is None:
-                self._marked.add(attempt_id)
-            else:
-                worker.unmarked.discard(attempt_id)
-                self._lanes.end(end)
+        self._outbox.log_complete(worker.log.feed(data))
 
     def _on_messages(self, worker: Worker) -> None:
         if worker not in self._workers:
@@ -322,8 +276,8 @@ class Loop:
             self._log(worker, data)
         worker.log.end()
         self._workers.remove(worker)
-        for attempt_id in worker.unmarked:
-            self._lanes.end(self._unfinished.pop(attempt_id))
+        if worker.unlogged is not None and self._outbox.awaits_log(worker.unlogged):
+            self._outbox.log_complete([worker.unlogged])  # its marker was lost
         if worker.running is not None:
             self._vanished(worker, worker.running, returncode)
         self._take_back(worker, tuple(worker.prefetched))
@@ -358,16 +312,14 @@ class Loop:
             case "call" | "send":
                 running = worker.running
                 if running is not None and running.launch.attempt_id == document["attempt"]:
-                    self._lanes.add(running.launch, document)
+                    self._outbox.asked(running.launch, document)
 
     def _begin(self, worker: Worker, launch: Launch, *, at_once: bool) -> None:
         now = time.monotonic()
         worker.version = launch.code.version
         worker.running = Running(launch, now, now + self._settings.load_timeout)
-        if now - self._oom_read_at > _OOM_FRESH:
-            self._oom_read_at, self._oom_kills = now, self._oom.read()
-        worker.oom_kills = self._oom_kills
-        self._logged(worker, worker.log.begin(launch.attempt_id, at_once=at_once))
+        self._endings.begun(worker, now)
+        self._outbox.log_complete(worker.log.begin(launch.attempt_id, at_once=at_once))
 
     def _begun(self, worker: Worker, attempt_id: str) -> None:
         """It speaks of an attempt, so it has begun it: when a launch and an order to give it back were on their way."""
@@ -382,19 +334,26 @@ class Loop:
         running.started_at = at
         limit = launch.execution_timeout
         running.deadline = None if limit is None else time.monotonic() + limit / 1_000_000
-        self._reports.append(self._of(launch, "started", at, worker))
+        self._outbox.started(launch, at, worker.name)
 
     def _ended(self, worker: Worker, document: Json) -> None:
-        running, ending = worker.running, worker.ending
+        running = worker.running
         assert running is not None
         now = time.monotonic()
-        end = attrs.evolve(AttemptReport.from_json(document["report"]), worker=worker.name)
-        if ending is not None and ending.attempt_id == end.attempt_id and end.at > ending.decided_at:
-            end = attrs.evolve(end, event="failed", kind=ending.kind, reason=ending.reason, outputs=())
+        reported = attrs.evolve(AttemptReport.from_json(document["report"]), worker=worker.name)
+        end = self._endings.settled(worker, reported)
         self._average = moving_average(self._average, now - running.begun)
         self.depth = prefetch_depth(self._average)
         worker.running = None
         worker.idle_since = now
+        self._begin_following(worker, document, now)
+        if not self._outbox.ended(end):
+            self._read_log_of(worker, end.attempt_id)
+        self._stop_if_asked(worker)
+        if self._closing and worker.idle:
+            self._dismiss(worker)
+
+    def _begin_following(self, worker: Worker, document: Json, now: float) -> None:
         following: str | None = document["next"]
         if document["retire"]:
             worker.leaving_until = now + _LEAVE_SECONDS
@@ -403,37 +362,21 @@ class Loop:
             following = next(iter(worker.prefetched))  # on its way to a worker that waits for it
         if following is not None:
             self._begin(worker, worker.prefetched.pop(following), at_once=True)
-        self._complete_log(worker, end)
-        if ending is not None:
-            if ending.step is EndingStep.REVOKING:
-                worker.ending = None  # it ended by itself before the signal
-            elif ending.step is EndingStep.TERMINATING:
-                self._kill(worker, ending)
-        self._stop_if_asked(worker)
-        if self._closing and worker.idle:
-            self._dismiss(worker)
 
-    def _complete_log(self, worker: Worker, end: AttemptReport) -> None:
-        """The end counts when the attempt's marker was read; the worker wrote it before it sent the end."""
-        if end.attempt_id not in self._marked:
-            self._unfinished[end.attempt_id] = end
-            worker.unmarked.add(end.attempt_id)
-            while end.attempt_id in self._unfinished:
-                data = worker.process.read_output()
-                if not data:
-                    return
-                self._log(worker, data)
-        else:
-            self._marked.remove(end.attempt_id)
-            self._lanes.end(end)
+    def _read_log_of(self, worker: Worker, attempt_id: str) -> None:
+        """Up to its marker, which the worker wrote before it reported the end."""
+        worker.unlogged = attempt_id
+        while self._outbox.awaits_log(attempt_id):
+            data = worker.process.read_output()
+            if not data:
+                return
+            self._log(worker, data)
 
     def _revoked(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
-        worker.revoking = False
         self._take_back(worker, attempt_ids)
         if worker.running is None and worker.prefetched:  # begun before the order came
             self._begun(worker, next(iter(worker.prefetched)))
-        if worker.ending is not None and worker.ending.step is EndingStep.REVOKING:
-            self._terminate(worker, worker.ending)
+        self._endings.revoked(worker)
 
     def _take_back(self, worker: Worker, attempt_ids: Sequence[str]) -> None:
         """Launches that this worker has not begun go to the front of the queue, in their order."""
@@ -442,89 +385,29 @@ class Loop:
         for launch in reversed(returned):
             reason = worker.stops.pop(launch.attempt_id, None)
             if reason is not None:
-                self._refuse(launch, FailureKind.CANCELLED, reason)
+                self._outbox.refused(launch, FailureKind.CANCELLED, reason)
             elif self._closing:
-                self._refuse(launch, FailureKind.NOT_STARTED, "the executor was closed before it began")
+                self._outbox.refused(launch, FailureKind.NOT_STARTED, _CLOSED)
             else:
                 self._queue.appendleft(launch)
-
-    # --- ending an attempt --------------------------------------------------------------------------------------------
-
-    def _end_running(self, worker: Worker, kind: FailureKind, reason: str) -> None:
-        running = worker.running
-        if running is None or worker.ending is not None:
-            return
-        worker.ending = Ending(
-            running.launch.attempt_id,
-            kind,
-            reason,
-            self._clock.now(),
-            EndingStep.REVOKING,
-            time.monotonic() + _REVOKE_SECONDS,
-        )
-        if worker.prefetched or worker.revoking:
-            self._revoke(worker)
-        else:
-            self._terminate(worker, worker.ending)
-
-    def _revoke(self, worker: Worker) -> None:
-        if not worker.revoking:
-            worker.revoking = True
-            worker.process.send({"type": "revoke", "attempts": list(worker.prefetched)})
-
-    def _terminate(self, worker: Worker, ending: Ending) -> None:
-        ending.step = EndingStep.TERMINATING
-        ending.until = time.monotonic() + self._settings.grace
-        worker.process.signal_group(signal.SIGTERM)
-
-    def _kill(self, worker: Worker, ending: Ending) -> None:
-        ending.step = EndingStep.KILLED
-        ending.until = None
-        worker.process.kill()
 
     def _stop_if_asked(self, worker: Worker) -> None:
         """A launch that was to be stopped before it began has begun."""
         if worker.running is not None:
             reason = worker.stops.pop(worker.running.launch.attempt_id, None)
             if reason is not None:
-                self._end_running(worker, FailureKind.CANCELLED, reason)
-
-    def _time_out(self, worker: Worker, running: Running) -> None:
-        limit = running.launch.execution_timeout
-        if running.started_at is None:
-            limit = int(self._settings.load_timeout * 1_000_000)
-            reason = f"its code was not loaded within {in_words(limit)}"
-        else:
-            assert limit is not None
-            reason = f"did not finish within {in_words(limit)}"
-        running.deadline = None
-        self._end_running(worker, FailureKind.TIMED_OUT, reason)
-
-    def _out_of_memory(self, worker: Worker, limit: int) -> None:
-        if worker.ending is None:
-            reason = f"out of memory: the task used more than its worker's limit of {limit / 2**20:.0f} MiB"
-            self._end_running(worker, FailureKind.OUT_OF_MEMORY, reason)
-        if worker.ending is not None:
-            self._kill(worker, worker.ending)  # it grows meanwhile: no grace
+                self._endings.end(worker, FailureKind.CANCELLED, reason)
 
     def _vanished(self, worker: Worker, running: Running, returncode: int) -> None:
         """The process is gone without an end of the attempt."""
-        ending = worker.ending
-        if ending is None:
-            kind, reason = describe_exit(returncode, out_of_memory=self._oom.read() > worker.oom_kills)
-        elif ending.attempt_id == running.launch.attempt_id:
-            kind, reason = ending.kind, ending.reason
-        else:
-            kind, reason = FailureKind.LOST, "its worker was stopped because of the attempt before"
-        end = self._of(running.launch, "failed", self._clock.now(), worker)
-        self._lanes.end(
-            attrs.evolve(
-                end,
-                kind=kind,
-                reason=reason,
-                exit_code=returncode if returncode >= 0 and ending is None else None,
-                started_at=running.started_at,
-            )
+        kind, reason = self._endings.of_vanished(worker, running, returncode)
+        self._outbox.vanished(
+            running.launch,
+            kind,
+            reason,
+            worker=worker.name,
+            exit_code=returncode if kind is FailureKind.EXITED else None,
+            started_at=running.started_at,
         )
 
     # --- launches -----------------------------------------------------------------------------------------------------
@@ -564,21 +447,6 @@ class Loop:
             self._begin(worker, launch, at_once=False)
         else:
             worker.prefetched[launch.attempt_id] = launch
-
-    # --- reports ------------------------------------------------------------------------------------------------------
-
-    def _of(self, launch: Launch, event: str, at: int, worker: Worker | None) -> AttemptReport:
-        name = "" if worker is None else worker.name
-        return AttemptReport(launch.attempt_id, launch.token, launch.run_id, launch.task_id, event, at, worker=name)
-
-    def _refuse(self, launch: Launch, kind: FailureKind, reason: str, detail: str = "") -> None:
-        """The end of a launch that never began."""
-        end = self._of(launch, "failed", self._clock.now(), None)
-        self._forward(attrs.evolve(end, kind=kind, reason=reason, detail=detail))
-
-    def _forward(self, end: AttemptReport) -> None:
-        self.open.discard(end.attempt_id)
-        self._reports.append(end)
 
     def _reply(self, attempt_id: str, document: Json) -> None:
         for worker in self._workers:

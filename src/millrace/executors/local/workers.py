@@ -74,8 +74,8 @@ class Worker:
     oom_kills: int = 0
     """What the kernel's counter said when the running attempt began."""
     idle_since: float = 0.0
-    unmarked: set[str] = attrs.field(factory=set)
-    """Attempts that have ended and whose log is not complete yet."""
+    unlogged: str | None = None
+    """The last attempt whose end came before its log was read to the end."""
 
     @property
     def name(self) -> str:
