@@ -47,13 +47,6 @@ def _text(error: BaseException) -> str:
         return "(its text cannot be read)"
 
 
-def _words(error: BaseException) -> str:
-    try:
-        return " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - `__str__` is user code, and the attempt must still end with a reason
-        return "(its message cannot be shown)"
-
-
 def _location(error: BaseException, root: str) -> str | None:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shortened(error.filename, root)}:{error.lineno}"
