@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from millrace.components import (
     Trainer,
 )
 from millrace.components import Schema as SchemaArtifact
-from millrace.core.errors import DataError, FailWithoutRetry, SkipTask, UsageError
+from millrace.core.errors import DataError, FailWithoutRetry, SkipTask, StorageError, UsageError
 from millrace.core.types import Model
 from millrace.data.source_digest import source_digest
 from millrace.examples.breast_cancer.pipeline import fit, preprocess
@@ -242,6 +243,24 @@ def test_a_model_that_is_not_blessed_is_skipped(model: Model, tmp_path: Path) ->
     with pytest.raises(SkipTask, match=r"not blessed, so it is not pushed: auc is 0\.5"):
         Pusher(model, blessing(tmp_path, blessed=False), str(tmp_path / "serving"), pushed=PushedModel(tmp_path / "p"))
     assert not (tmp_path / "serving").exists()
+
+
+def test_a_destination_that_cannot_be_written_is_told(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StorageError, match="a file, not a folder"):
+        Pusher(
+            model, blessing(tmp_path, blessed=True), str(tmp_path / "file" / "deep"), pushed=PushedModel(tmp_path / "p")
+        )
+    assert not (tmp_path / "p").exists()
+
+
+def test_an_installed_mlflow_loads_the_model_too(model: Model, table: pl.DataFrame) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # importing mlflow trips over deprecations of its own
+        import mlflow.pyfunc
+    rows = table.drop("diagnosis")
+    theirs = mlflow.pyfunc.load_model(str(model.path)).predict(rows.to_pandas())
+    assert list(theirs) == list(load_model(model.path).predict(rows))
 
 
 def test_registering_needs_a_run(model: Model, tmp_path: Path) -> None:

@@ -162,3 +162,11 @@ def test_a_model_below_the_threshold_is_not_pushed(project: Platform) -> None:
     assert "not blessed" in pusher["reason"]
     assert project.operations.registered_models() == []
     assert not Path("serving").exists()
+
+
+def test_a_destination_that_cannot_be_written_registers_nothing(project: Platform) -> None:
+    document = run(project, serving=f"{DATA}/below")
+    [pusher] = [task for task in document["tasks"] if task["task_id"] == "Pusher"]
+    assert pusher["state"] == "failed"
+    assert "a file, not a folder" in pusher["reason"]
+    assert project.operations.registered_models() == []

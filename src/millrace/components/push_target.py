@@ -10,7 +10,7 @@ from millrace.components.artifact_types import PushedModel
 from millrace.components.model_evaluation import BLESSING_NAME, digest_of
 from millrace.core.errors import DataError
 from millrace.core.types import Json, Model
-from millrace.data.atomic_output import json_bytes, write_file
+from millrace.data.atomic_output import json_bytes, storage_errors, write_file
 from millrace.models import folder_digest
 from millrace.serving.push import latest_pushed, push_model
 
@@ -25,6 +25,12 @@ def read_blessing(folder: Path) -> Json:
         return {"blessed": bool(document["blessed"]), "reasons": [str(one) for one in document["reasons"]]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"the blessing cannot be read: {error}", where=str(path)) from error
+
+
+def prepare(destination: Path) -> None:
+    """Make the folder that versions are pushed to, before anything is registered; StorageError if that cannot be."""
+    with storage_errors(destination):
+        destination.mkdir(parents=True, exist_ok=True)
 
 
 def next_version(model: Path, destination: Path) -> str:

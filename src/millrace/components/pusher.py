@@ -36,24 +36,25 @@ def Pusher(
     verdict = push_target.read_blessing(blessing.path)
     if not verdict["blessed"]:
         raise SkipTask("the model is not blessed, so it is not pushed: " + "; ".join(verdict["reasons"]))
+    registry = None if model_name is None else _services(model_name)
     target = Path(destination).absolute()
-    if model_name is None:
+    push_target.prepare(target)
+    if registry is None:
         version = push_target.next_version(model.path, target)
     else:
-        version = str(_registered(model, model_name)["version"])
+        version = str(_registered(registry, model, model_name)["version"])
     folder = push_target.push(model.path, target, version)
-    if model_name is not None and alias is not None:
-        arguments = {"name": model_name, "alias": alias, "version": int(version)}
-        _services(model_name).call("registry.set_alias", arguments)
+    if registry is not None and alias is not None:
+        registry.call("registry.set_alias", {"name": model_name, "alias": alias, "version": int(version)})
     push_target.write_pushed(pushed, folder, model, version, model_name, alias)
     earlier = "" if replaces is None else f", in place of version {replaces.metadata.get('version')}"
     name = "the model" if model_name is None else f"{model_name} version {version}"
     print(f"pushed {name} to {folder}{earlier}")
 
 
-def _registered(model: Model, name: str) -> Any:
+def _registered(registry: TaskServices, model: Model, name: str | None) -> Any:
     tags = {"millrace.trackingRun": model.metadata["tracking_run"]} if "tracking_run" in model.metadata else {}
-    return _services(name).call(
+    return registry.call(
         "registry.create_model_version",
         {"name": name, "source": model.uri, "artifact_id": model.artifact_id, "tags": tags},
     )
