@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,34 @@ class TestLocal(ArtifactStoreConformance):
         uri = uri_of(artifacts)
         artifacts.publish(staged_folder(artifacts, uri), uri)
         artifacts.delete(uri)
-        assert list((Path(artifacts.root) / ".staging").iterdir()) == []
+        assert [p for p in (Path(artifacts.root) / ".staging").rglob("*") if not p.is_dir()] == []
+
+    def test_staging_folders_are_used_again(self, artifacts: LocalArtifactStore) -> None:
+        for token in range(20):
+            uri = uri_of(artifacts, token=token)
+            artifacts.publish(staged_file(artifacts, uri), uri)
+        assert len(list((Path(artifacts.root) / ".staging").iterdir())) == 1
+        both = [artifacts.staging(uri_of(artifacts, token=t)) for t in (30, 31)]
+        assert both[0].parent != both[1].parent
+
+    def test_what_a_dead_process_left_is_swept_after_a_day(self, artifacts: LocalArtifactStore) -> None:
+        staging = Path(artifacts.root) / ".staging"
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        host = socket.gethostname()
+        names = {
+            f"{host}-{gone.pid}-1": 2,
+            f"{host}-{gone.pid}-2": 0,
+            f"{host}-{os.getppid()}-1": 2,
+            "other-host-1-1": 2,
+        }
+        for name, days in names.items():
+            (staging / name).mkdir(parents=True)
+            (staging / name / "half").write_text("written")
+            then = time.time() - days * 86_400 - 60
+            os.utime(staging / name, (then, then))
+        own = artifacts.staging(uri_of(artifacts)).parent
+        assert {p.name for p in staging.iterdir()} == {*list(names)[1:], own.name}
 
     def test_a_changed_byte_is_found(self, artifacts: LocalArtifactStore) -> None:
         uri = uri_of(artifacts)

@@ -10,7 +10,6 @@ survives the death of the process at any point (not a power cut: nothing here wa
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from millrace.storage.artifact_paths import (
     remove,
 )
 from millrace.storage.digests import digest_of, has_links
+from millrace.storage.staging_folders import StagingFolders
 
 
 class LocalArtifactStore:
@@ -35,7 +35,7 @@ class LocalArtifactStore:
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
         self._prefix = str(self._root)
-        self._staging = self._root / STAGING
+        self._staging = StagingFolders(self._root / STAGING)
 
     @property
     def root(self) -> str:
@@ -49,20 +49,20 @@ class LocalArtifactStore:
                 raise already_published(uri)
             source = local
             if has_links(local) or not self._same_device(local):
-                source = self._new_staging() / target.name
+                source = self._staging.take() / target.name
                 _copy(local, source)
             digest, size = digest_of(source)
             _move(source, target)
             if source is not local:
                 remove(local)
-            self._tidy(source.parent)
+                self._tidy(source.parent)
             self._tidy(local.parent)
         return digest, size
 
     def staging(self, uri: str) -> Path:
         name = self._path(uri).name
-        with explained(f"write below {self._staging}"):
-            return self._new_staging() / name
+        with explained(f"write below {self._staging.folder}"):
+            return self._staging.take() / name
 
     def fetch(self, uri: str) -> Path:
         path = self._path(uri)
@@ -84,9 +84,9 @@ class LocalArtifactStore:
             if not os.path.lexists(path):
                 return
             # Out of sight first: a reader never sees half of it.
-            doomed = self._new_staging()
+            doomed = self._staging.take()
             path.rename(doomed / path.name)
-            shutil.rmtree(doomed)
+            self._staging.give_back(doomed)
 
     def uris(self) -> Iterator[str]:
         yield from self._folders(self._root, ATTEMPT_DEPTH)
@@ -107,20 +107,12 @@ class LocalArtifactStore:
         plain = unquote(urlsplit(uri).path) if uri.startswith("file://") else uri
         return self._root / relative_path(self._prefix, plain)
 
-    def _new_staging(self) -> Path:
-        folder = self._staging / secrets.token_hex(8)
-        try:
-            folder.mkdir()
-        except FileNotFoundError:
-            folder.mkdir(parents=True)
-        return folder
-
     def _tidy(self, folder: Path) -> None:
-        if folder.parent == self._staging:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder.parent == self._staging.folder:
+            self._staging.give_back(folder)
 
     def _same_device(self, local: Path) -> bool:
-        if local.is_relative_to(self._staging):
+        if local.is_relative_to(self._staging.folder):
             return True
         self._root.mkdir(parents=True, exist_ok=True)
         return local.stat().st_dev == self._root.stat().st_dev

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import sqlalchemy
+if TYPE_CHECKING:
+    import sqlalchemy
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 

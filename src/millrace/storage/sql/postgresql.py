@@ -38,6 +38,8 @@ class PostgresBackend:
             raise StorageError(
                 "this database URL cannot be read", remedy="postgresql://user:password@host:5432/database"
             ) from error
+        # A read is one round trip then, not three; READ COMMITTED gives each statement its own snapshot anyway.
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
         self.address = self.engine.url.render_as_string(hide_password=True).replace("+psycopg", "", 1)
 
@@ -48,7 +50,7 @@ class PostgresBackend:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.explained(), self.engine.connect() as connection:
+        with self.explained(), self._reading.connect() as connection:
             yield Connection(connection.connection.cursor(), sqlite=False)  # type: ignore[arg-type] # as above
 
     def tables(self) -> set[str]:
