@@ -7,6 +7,7 @@ cached results and versions do not depend on how a pipeline was started.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ def module_of(function: Callable[..., Any]) -> str:
     if name != "__main__":
         return str(name)
     file = getattr(sys.modules["__main__"], "__file__", None)
-    return Path(file).stem if file else "__main__"
+    return os.path.splitext(os.path.basename(file))[0] if file else "__main__"  # noqa: PTH119, PTH122 - once per task: a Path costs more than the rest of it
 
 
 def code_of(function: Callable[..., Any]) -> str:

@@ -55,17 +55,16 @@ class TaskOptions:
     @classmethod
     def of(cls, arguments: Mapping[str, Any], *, what: str, where: str | None) -> TaskOptions:
         """From keyword arguments; GraphError for one that does not exist."""
-        known = [f.name for f in attrs.fields(cls)]
         for name in arguments:
-            if name not in known:
-                remedy = did_you_mean(name, known)
+            if name not in _NAMES:
+                remedy = did_you_mean(name, _NAMES)
                 raise GraphError(f"{what} has no argument {name!r}", where=where, remedy=remedy)
         return cls(**arguments)
 
     def over(self, other: TaskOptions) -> TaskOptions:
         """These, and where they say nothing ``other``."""
-        given = attrs.asdict(self, recurse=False, filter=lambda _, value: value is not None)
-        return attrs.evolve(other, **given)
+        given = {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+        return attrs.evolve(other, **given) if given else other
 
     def retry(self, where: str | None) -> RetryPolicy:
         default = RetryPolicy()
@@ -91,3 +90,6 @@ class TaskOptions:
         if isinstance(self.environment, str):
             raise GraphError("environment is one string", where=where, remedy=f"Pass a list: [{self.environment!r}].")
         return tuple(self.environment or ())
+
+
+_NAMES = tuple(f.name for f in attrs.fields(TaskOptions))

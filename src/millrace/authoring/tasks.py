@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from millrace.authoring.bodies import PipelineBody, TaskDefinition, current_body
-from millrace.authoring.function_interface import Interface, read_interface
+from millrace.authoring.function_interface import read_interface
 from millrace.authoring.handles import TaskHandle
 from millrace.authoring.options import TaskArguments, TaskOptions
 from millrace.authoring.source_lines import caller, caller_locals
@@ -50,7 +50,7 @@ class Task(Generic[P, R]):
         functools.update_wrapper(self, function)
         self.function = function
         self._options, self._cached_by_default, self._dag = options, cached_by_default, dag
-        self._interface: Interface | None = None
+        self._definition: TaskDefinition | None = None
 
     @overload
     def __call__(self: Task[P, None], *args: Any, **kwargs: Any) -> Any: ...
@@ -60,16 +60,15 @@ class Task(Generic[P, R]):
         body = current_body.get() if self._dag is None else self._dag.body
         if body is None:
             return self.function(*args, **kwargs)
-        if self._interface is None:
-            self._interface = read_interface(self.function, caller_locals())
-        definition = TaskDefinition(
-            component=self.function.__name__,
-            function=self.function,
-            interface=self._interface,
-            options=self._options.over(TaskOptions(doc=inspect.getdoc(self.function))),
-            cached_by_default=self._cached_by_default,
-        )
-        return TaskHandle(body.add(definition, args, kwargs, numbered=True))
+        if self._definition is None:
+            self._definition = TaskDefinition(
+                component=self.function.__name__,
+                function=self.function,
+                interface=read_interface(self.function, caller_locals()),
+                options=self._options.over(TaskOptions(doc=inspect.getdoc(self.function))),
+                cached_by_default=self._cached_by_default,
+            )
+        return TaskHandle(body.add(self._definition, args, kwargs, numbered=True))
 
     @property
     def __wrapped_task__(self) -> Callable[..., Any]:
