@@ -205,6 +205,15 @@ def test_an_exception_whose_text_fails_is_reported(attempts: Attempts) -> None:
     assert report.reason.startswith("Odd")
 
 
+def test_the_reason_names_the_authors_line_not_the_librarys(attempts: Attempts) -> None:
+    def call() -> str:
+        return Path("/nowhere/rows.csv").read_text()
+
+    report = attempts.run(LoadedTask(call, {}, {}, {}))
+    line = call.__code__.co_firstlineno + 1
+    assert report.reason.endswith(f"(test_run_attempt.py:{line})")
+
+
 def test_a_syntax_error_names_its_own_line(attempts: Attempts) -> None:
     def call() -> Any:
         return compile("x = (\n", "/project/tasks.py", "exec")

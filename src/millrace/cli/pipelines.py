@@ -19,10 +19,12 @@ Name = Annotated[str, typer.Argument(metavar="PIPELINE")]
 
 
 def schedule_words(schedule: Json) -> str:
-    """A timetable's JSON in a cell: its own words where it has them."""
-    if isinstance(schedule, dict):
-        return " ".join(as_text(v) for k, v in schedule.items() if v is not None and k != "kind")
-    return as_text(schedule)
+    """A timetable's JSON in a cell: ``0 3 * * * (Europe/Berlin)``, ``every 6:00:00``."""
+    if not isinstance(schedule, dict):
+        return as_text(schedule)
+    from millrace.core.schedule import timetable_from_json  # lazy: the time zones, for this column only
+
+    return timetable_from_json(schedule).summary
 
 
 _COLUMNS = (

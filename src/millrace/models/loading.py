@@ -66,7 +66,7 @@ class LoadedModel:
         return self.model.scores(model_input, positive_class, enforce_params(None, self.signature))
 
 
-def load_model(path: Path, *, trusted: Sequence[str] = ()) -> LoadedModel:
+def load_model(path: str | Path, *, trusted: Sequence[str] = ()) -> LoadedModel:
     """The model in the folder ``path``.
 
     ``trusted`` names types beyond scikit-learn's that the estimator file may hold; read what they do first.
@@ -76,6 +76,7 @@ def load_model(path: Path, *, trusted: Sequence[str] = ()) -> LoadedModel:
 
     Raises ``ModelError`` with the remedy when the folder is incomplete, damaged or needs a missing package.
     """
+    path = Path(path)
     metadata = read_metadata(path)
     pyfunc = metadata.flavors.get(PYFUNC)
     if pyfunc is None:

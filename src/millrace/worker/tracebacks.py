@@ -13,6 +13,7 @@ from millrace.core.errors import MillraceError
 
 _PACKAGE = str(Path(__file__).parent.parent) + "/"
 _WORKER = str(Path(__file__).parent) + "/"
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 REASON_LIMIT = 600
 """Characters; the whole text is in the traceback."""
 
@@ -50,12 +51,18 @@ def _text(error: BaseException) -> str:
 def _location(error: BaseException, root: str) -> str | None:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shortened(error.filename, root)}:{error.lineno}"
-    found: tuple[str, int] | None = None
+    outside: str | None = None
+    inside: str | None = None
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if _is_users(file):
-            found = file, line
-    return None if found is None else f"{_shortened(found[0], root)}:{found[1]}"
+        if not _is_users(file):
+            continue
+        short = _shortened(file, root)
+        outside = f"{short}:{line}"
+        if short != file and not _INSTALLED.intersection(Path(short).parts):
+            inside = outside
+    # The author's own line says more than the line of the library that it called.
+    return inside or outside
 
 
 def _shortened(file: str, root: str) -> str:
