@@ -6,6 +6,7 @@ whether a schema makes sense; `millrace.data.validation` reports that as anomali
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Final
 
@@ -160,7 +161,7 @@ class Feature:
         return not default or environment in default
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)  # a cached property needs a dictionary
 class Schema:
     """The columns that are expected, in order, and what is expected of the data set as a whole."""
 
@@ -173,7 +174,11 @@ class Schema:
         return [feature.name for feature in self.features]
 
     def get(self, name: str) -> Feature | None:
-        return next((feature for feature in self.features if feature.name == name), None)
+        return self._by_name.get(name)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.features}
 
     def feature(self, name: str) -> Feature:
         """Raises `NotFoundError`, with near names, where there is none."""

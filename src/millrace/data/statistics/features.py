@@ -6,6 +6,7 @@ data. Fractions and counts are over rows; `num_values` speaks of the values in a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -105,7 +106,7 @@ class FeatureStatistics:
         )
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)  # a cached property needs a dictionary
 class DatasetStatistics:
     """The statistics of one split, or of any other set of rows."""
 
@@ -121,14 +122,19 @@ class DatasetStatistics:
     def feature_names(self) -> list[str]:
         return [feature.name for feature in self.features]
 
+    @functools.cached_property
+    def _by_name(self) -> dict[str, FeatureStatistics]:
+        return {feature.name: feature for feature in self.features}
+
     def feature(self, name: str) -> FeatureStatistics:
-        for feature in self.features:
-            if feature.name == name:
-                return feature
-        raise NotFoundError("column", name, self.feature_names)
+        """Raises `NotFoundError`, with near names, where there is none."""
+        found = self.get(name)
+        if found is None:
+            raise NotFoundError("column", name, self.feature_names)
+        return found
 
     def get(self, name: str) -> FeatureStatistics | None:
-        return next((feature for feature in self.features if feature.name == name), None)
+        return self._by_name.get(name)
 
 
 def merge_statistics(parts: Iterable[DatasetStatistics]) -> DatasetStatistics:
