@@ -206,3 +206,38 @@ def test_a_read_only_folder_is_refused_in_plain_words(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(folder)], capture_output=True, text=True, check=False)
     assert done.stdout.count("refused") == 4, done.stdout + done.stderr
     assert list(folder.iterdir()) == []
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from millrace.storage.artifacts import LocalArtifactStore
+store = LocalArtifactStore(Path(sys.argv[1]))
+for n in range(1_000_000):
+    uri = f"{store.root}/main/run/task/{n}/out"
+    folder = store.staging(uri)
+    folder.mkdir()
+    for i in range(20):
+        (folder / str(i)).write_bytes(b"x" * 2000)
+    digest, _ = store.publish(folder, uri)
+    sys.stdout.write(f"{uri} {digest}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_what_is_published_is_whole_after_sigkill(tmp_path: Path) -> None:
+    root = tmp_path / "artifacts"
+    process = subprocess.Popen([sys.executable, "-c", PUBLISHER, str(root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    acknowledged = [process.stdout.readline().split() for _ in range(40)]
+    process.kill()
+    acknowledged += [line.split() for line in process.stdout.read().splitlines()]
+    process.wait()
+    process.stdout.close()
+    store = LocalArtifactStore(root)
+    for uri, digest in acknowledged:
+        store.verify(uri, digest)
+    published = [attempt for attempt in store.uris() if store.exists(f"{attempt}/out")]
+    assert len(acknowledged) <= len(published) <= len(acknowledged) + 1
+    for attempt in published:
+        store.verify(f"{attempt}/out", acknowledged[0][1])

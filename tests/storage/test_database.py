@@ -126,6 +126,15 @@ def test_a_reader_sees_one_state_and_waits_for_nobody(url: str) -> None:
     database.close()
 
 
+def test_a_write_inside_a_write_is_told_and_not_waited_for(url: str) -> None:
+    database = Database.open(url)
+    with database.write(), pytest.raises(AssertionError, match="inside a write"), database.write():
+        pass
+    with database.write():
+        pass
+    database.close()
+
+
 def test_a_full_disk(url: str) -> None:
     database = Database.open(url)
     assert isinstance(database.backend, SqliteBackend)

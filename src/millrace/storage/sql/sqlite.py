@@ -33,6 +33,7 @@ class SqliteBackend:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writing = threading.Lock()
+        self._writing_thread = 0
         self._idle_readers: list[sqlite3.Connection] = []
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,12 +45,15 @@ class SqliteBackend:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         writer = self._writer
+        assert self._writing_thread != threading.get_ident(), "a write inside a write would wait for itself"
         with self._writing, self._explained():
+            self._writing_thread = threading.get_ident()
             try:
                 writer.execute("BEGIN IMMEDIATE")
                 yield Connection(writer.cursor(), sqlite=True)
                 writer.execute("COMMIT")
             finally:
+                self._writing_thread = 0
                 if writer.in_transaction:  # SQLite has rolled back by itself after some errors
                     writer.execute("ROLLBACK")
 

@@ -58,8 +58,9 @@ def write_steps(connection: Connection, steps: Sequence[Step]) -> None:
     change(_INSERT_ARTIFACT, [rows.artifact_row(a) for s in steps for a in s.artifacts])
     change(_INSERT_USE, [rows.use_row(u) for s in steps for u in s.uses])
     change(_INSERT_VALUE, [(v.task_run_id, v.name, encode(v.value)) for s in steps for v in s.values])
-    change(_INSERT_CACHE_ENTRY, [rows.cache_entry_row(c) for s in steps for c in s.cache_entries])
-    change(_HIT, [(key,) for s in steps for key in s.cache_hits])
+    # Sorted: two schedulers on PostgreSQL would wait for each other over rows locked in different orders.
+    change(_INSERT_CACHE_ENTRY, sorted(rows.cache_entry_row(c) for s in steps for c in s.cache_entries))
+    change(_HIT, sorted((key,) for s in steps for key in s.cache_hits))
     change(_INSERT_EVENT, [rows.event_row(e) for s in steps for e in s.events])
 
 
