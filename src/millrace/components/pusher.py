@@ -53,10 +53,14 @@ def Pusher(
 
 
 def _registered(registry: TaskServices, model: Model, name: str | None) -> Any:
-    tags = {"millrace.trackingRun": model.metadata["tracking_run"]} if "tracking_run" in model.metadata else {}
     return registry.call(
         "registry.create_model_version",
-        {"name": name, "source": model.uri, "artifact_id": model.artifact_id, "tags": tags},
+        {
+            "name": name,
+            "source": model.uri,
+            "artifact_id": model.artifact_id,
+            "run_id": model.metadata.get("tracking_run"),
+        },
     )
 
 

@@ -123,13 +123,15 @@ class LocalTaskServices:
         name: str,
         source: str,
         artifact_id: str | None = None,
+        run_id: str | None = None,
         description: str = "",
         tags: Mapping[str, str] | None = None,
     ) -> Json:
+        """``run_id``: the tracking run that the model came from; this task's own if left out."""
         version = self._services.registry.create_model_version(
             name,
             source,
-            run_id=self._tracking_run_id,
+            run_id=run_id or self._tracking_run_id,
             artifact_id=artifact_id,
             description=description,
             tags={"millrace.pipelineRun": self._launch.run_id, **(tags or {})},

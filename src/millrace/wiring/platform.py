@@ -52,7 +52,7 @@ class Platform:
         progress: Progress | None = None,
     ) -> Json:
         """Run a pipeline of ``file`` in this process; the run's document with its tasks. ``params`` are texts."""
-        found = find_pipeline(file, pipeline)
+        found = self._find(file, pipeline)
         values = parse_parameters(found.graph, params)
         bind_parameters(found.graph, values)
         observe = None if progress is None else _Observer(found, progress).observe
@@ -64,12 +64,19 @@ class Platform:
 
     def plan(self, file: Path, pipeline: str | None, params: Mapping[str, str]) -> Plan:
         """What a run would take from the cache. Writes nothing but the code snapshot."""
-        found = find_pipeline(file, pipeline)
+        found = self._find(file, pipeline)
         stores = self.stores
         registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
         version = registrar.version_of(description_of(found))
         bound = bind_parameters(found.graph, parse_parameters(found.graph, params))
         return Planner(stores.execution, stores.clock, stores.ids, stores.source_digests.digest).plan(version, bound)
+
+    def _find(self, file: Path, name: str | None) -> Pipeline:
+        """The pipeline of ``file`` by name; without a name its only one. A file in the pipelines folder is loaded from
+        that folder, as the server does, so that both see one version."""
+        file = file.absolute()
+        root = self.settings.pipelines if file.is_relative_to(self.settings.pipelines) else None
+        return load_file(file, root=root).pipeline(name)
 
     def replay(self, run_id: str, task_id: str, *, pdb: bool = False) -> ReplayResult:
         """One task of a past run again, here. ``pdb``: stop in the debugger where user code raises."""
@@ -95,11 +102,6 @@ def open_platform(settings: Settings) -> Iterator[Platform]:
         yield Platform(settings, stores, _operations(settings, stores))
     finally:
         stores.close()
-
-
-def find_pipeline(file: Path, name: str | None) -> Pipeline:
-    """The pipeline of ``file`` by name; without a name its only one."""
-    return load_file(file).pipeline(name)
 
 
 def _operations(settings: Settings, stores: Stores) -> Operations:
