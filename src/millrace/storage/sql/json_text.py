@@ -14,7 +14,7 @@ from millrace.core.types import Json
 
 
 def encode(value: Json) -> str:
-    """orjson, ten times as fast as the standard library, which has the rest: big integers, lone surrogates."""
+    """orjson, many times as fast as the standard library, which has the rest: big integers, lone surrogates."""
     try:
         text = orjson.dumps(value)
     except TypeError:
