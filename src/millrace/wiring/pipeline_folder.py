@@ -20,7 +20,6 @@ from millrace.operations.registration import Registrar
 from millrace.wiring.parsing import ParsedFile, Parser
 
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv", ".venv"})
-_MARKS = (b"pipeline", b"DAG", b"dag")
 _BATCH = 16
 """Files that one process loads one after the other."""
 
@@ -28,8 +27,11 @@ _BATCH = 16
 class PipelineFolder:
     """``sync`` looks once; ``watch`` goes on until ``stop``. Both run in one thread at a time."""
 
-    def __init__(self, root: Path, registrar: Registrar, parser: Parser) -> None:
+    def __init__(self, root: Path, registrar: Registrar, parser: Parser, *, dedicated: bool) -> None:
+        """``dedicated``: the folder is for pipelines, so every Python file in it is loaded; else (a whole project's
+        folder, with scripts in it) only those that speak of Millrace."""
         self._root = root
+        self._dedicated = dedicated
         self._registrar = registrar
         self._parser = parser
         self._uses: dict[str, frozenset[str]] = {}
@@ -43,7 +45,7 @@ class PipelineFolder:
     def sync(self) -> None:
         """Load every pipeline file, and forget what is gone."""
         self._seen = self._signatures()
-        files = [Path(f) for f in self._seen if _may_define_pipelines(Path(f))]
+        files = [Path(f) for f in self._seen if self._may_define_pipelines(Path(f))]
         self._load(files)
         gone = self._registrar.known_files(str(self._root)) - {str(f) for f in files}
         self._forget(gone)
@@ -78,7 +80,7 @@ class PipelineFolder:
 
     def _take(self, changed: set[Path]) -> None:
         touched = {str(p) for p in changed}
-        files = {p for p in changed if p.is_file() and _may_define_pipelines(p)}
+        files = {p for p in changed if p.is_file() and self._may_define_pipelines(p)}
         files |= {Path(f) for f, used in self._uses.items() if used & touched and Path(f).is_file()}
         self._load(sorted(files))
         self._forget(str(p) for p in changed if p not in files)
@@ -103,6 +105,17 @@ class PipelineFolder:
             self._uses.pop(file, None)
             self._registrar.forget(file)
 
+    def _may_define_pipelines(self, file: Path) -> bool:
+        """A cheap look before a process is spent."""
+        if file.name == "__init__.py":
+            return False
+        if self._dedicated:
+            return True
+        try:
+            return b"millrace" in file.read_bytes()
+        except OSError:
+            return False
+
     def _signatures(self) -> dict[str, tuple[int, int]]:
         found = {}
         for file in self._python_files():
@@ -121,15 +134,6 @@ class PipelineFolder:
             for name in sorted(names):
                 if name.endswith(".py") and not name.startswith("."):
                     yield Path(folder, name)
-
-
-def _may_define_pipelines(file: Path) -> bool:
-    """A cheap look before a process is spent: a pipeline file speaks of Millrace and of a pipeline."""
-    try:
-        text = file.read_bytes()
-    except OSError:
-        return False
-    return b"millrace" in text and any(mark in text for mark in _MARKS)
 
 
 def _paths(description: Json, root: Path) -> Iterator[str]:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import attrs
 
@@ -62,7 +63,8 @@ class Service:
             )
         )
         registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
-        self._folder = PipelineFolder(settings.pipelines, registrar, Parser())
+        dedicated = settings.pipelines.resolve() != Path.cwd()
+        self._folder = PipelineFolder(settings.pipelines, registrar, Parser(), dedicated=dedicated)
         self._threads = [
             threading.Thread(
                 target=self._guarded, args=("scheduler", self._scheduler.serve), name="millrace-scheduler"
