@@ -75,7 +75,7 @@ def open_stores(settings: Settings) -> Stores:
         ) from error
     database = Database.open(settings.database)
     clock, ids = SystemClock(), UuidIds()
-    artifacts = open_artifacts(settings.artifacts)
+    artifacts = open_artifacts(settings.artifacts, settings.home)
     return Stores(
         database=database,
         pipelines=SqlPipelineStore(database),

@@ -8,4 +8,4 @@ from millrace.wiring.settings import Settings
 
 
 def worker_command(settings: Settings) -> list[str]:
-    return [sys.executable, "-m", "millrace.wiring.worker_process", settings.artifacts]
+    return [sys.executable, "-m", "millrace.wiring.worker_process", settings.artifacts, str(settings.home)]

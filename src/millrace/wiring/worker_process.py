@@ -1,8 +1,10 @@
-"""The entry point of a worker process: ``python -m millrace.wiring.worker_process ARTIFACTS``. Light on purpose."""
+"""The entry point of a worker process: ``python -m millrace.wiring.worker_process ARTIFACTS HOME``. Light on
+purpose."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from millrace.worker.process import connect, serve
 
@@ -14,7 +16,7 @@ def main() -> None:
     from millrace.storage.clock import SystemClock  # lazy: see above
     from millrace.wiring.artifact_root import open_artifacts  # lazy: see above
 
-    artifacts = open_artifacts(sys.argv[1])
+    artifacts = open_artifacts(sys.argv[1], Path(sys.argv[2]))
     loader = SnapshotCodeLoader(lambda uri: artifacts.fetch(uri).read_bytes())
     serve(channel, loader, artifacts, SystemClock())
 
