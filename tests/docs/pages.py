@@ -20,7 +20,8 @@ from pathlib import Path
 import attrs
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(p for p in (ROOT / "docs").rglob("*.md") if p.parent.name != "tutorial")])
+"""The tutorial has a test of its own, with the demo."""
 RUNNABLE = ("python", "sh", "toml")
 
 _FENCE = re.compile(
