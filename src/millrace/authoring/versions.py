@@ -6,7 +6,6 @@ layout and the folder it lies in do not count.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +19,8 @@ from millrace.authoring.module_sources import INSTALLED_FOLDERS, FileSources
 from millrace.authoring.notebook_source import notebook_source
 from millrace.authoring.pipelines import Pipeline
 from millrace.authoring.source_lines import is_own_module
-from millrace.core.fingerprint import ModuleSource, ProjectCode, import_closure
-from millrace.core.graph import Graph, canonical
+from millrace.core.fingerprint import ModuleSource, ProjectCode, digest_json, import_closure
+from millrace.core.graph import Graph
 from millrace.core.types import Json
 from millrace.version import __version__
 
@@ -60,7 +59,7 @@ def describe(pipeline: Pipeline) -> Description:
 def pipeline_version(graph: Graph, fingerprints: Mapping[str, Mapping[str, str]]) -> str:
     """sha256 hex of the graph (without its source lines) and of the fingerprints."""
     document = {"graph": graph.digest, "code": {task: dict(codes) for task, codes in fingerprints.items()}}
-    return hashlib.sha256(canonical(document)).hexdigest()
+    return digest_json(document)
 
 
 def project_location(pipeline: Pipeline) -> ProjectLocation:

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 import attrs
 
+from millrace.core.canonical_json import digest_json
 from millrace.core.types import Json, ValueType
 
 DEFAULT_MAX_ACTIVE_RUNS = 16
@@ -188,7 +187,7 @@ class Graph:
         """sha256 of the canonical JSON without source lines: the graph's part of the pipeline's version."""
         document = self.to_json()
         del document["source_lines"]
-        return hashlib.sha256(canonical(document)).hexdigest()
+        return digest_json(document)
 
     @cached_property
     def by_id(self) -> Mapping[str, TaskSpec]:
@@ -254,11 +253,6 @@ _PLAIN = (
     "max_active_runs",
     "run_timeout",
 )
-
-
-def canonical(document: Json) -> bytes:
-    """The one spelling of a JSON document: sorted keys, no spaces, UTF-8."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _task_to_json(task: TaskSpec) -> dict[str, Json]:

@@ -98,6 +98,24 @@ class RunProgress:
         self.changed.clear()
         return places
 
+    def task_run(self, place: int, *, run_id: str, task_run_id: str) -> TaskRun:
+        """The task run at ``place`` as a record; what :meth:`restore` takes."""
+        task = self.tasks[place]
+        return TaskRun(
+            task_run_id=task_run_id,
+            run_id=run_id,
+            task_id=self.graph.tasks[place].task_id,
+            state=task.state,
+            tries=task.tries,
+            token=task.token,
+            queued_at=task.queued_at,
+            started_at=task.started_at,
+            ended_at=task.ended_at,
+            due_at=task.due_at,
+            reason=task.reason,
+            cached_from=task.cached_from,
+        )
+
     @classmethod
     def restore(cls, graph: Graph, state: RunState, task_runs: Iterable[TaskRun]) -> RunProgress:
         """The progress that stored task runs stand for. Counts are derived, so they cannot disagree with the states."""

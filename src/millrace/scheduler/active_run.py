@@ -185,21 +185,7 @@ class ActiveRun:
 
     def task_run(self, place: int) -> TaskRun:
         """The task run as it is now."""
-        task = self.progress.tasks[place]
-        return TaskRun(
-            task_run_id=self.task_run_ids[place],
-            run_id=self.run_id,
-            task_id=self.graph.tasks[place].task_id,
-            state=task.state,
-            tries=task.tries,
-            token=task.token,
-            queued_at=task.queued_at,
-            started_at=task.started_at,
-            ended_at=task.ended_at,
-            due_at=task.due_at,
-            reason=task.reason,
-            cached_from=task.cached_from,
-        )
+        return self.progress.task_run(place, run_id=self.run_id, task_run_id=self.task_run_ids[place])
 
     def _forget(self) -> None:
         self._stored = self.record

@@ -198,23 +198,7 @@ class Simulation:
 
 def stored(progress: RunProgress) -> list[TaskRun]:
     """The task runs that a store holds for this progress."""
-    return [
-        TaskRun(
-            task_run_id=str(place),
-            run_id="run",
-            task_id=progress.graph.tasks[place].task_id,
-            state=task.state,
-            tries=task.tries,
-            token=task.token,
-            queued_at=task.queued_at,
-            started_at=task.started_at,
-            ended_at=task.ended_at,
-            due_at=task.due_at,
-            reason=task.reason,
-            cached_from=task.cached_from,
-        )
-        for place, task in enumerate(progress.tasks)
-    ]
+    return [progress.task_run(i, run_id="run", task_run_id=str(i)) for i in range(len(progress.tasks))]
 
 
 def replay(graph: Graph, events: Sequence[Event]) -> RunProgress:
