@@ -54,4 +54,5 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up .venv (some minutes the first time)"
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PY) -m compileall -q src # also where PYTHONDONTWRITEBYTECODE is set, which would make every start slow
 	@touch $@
