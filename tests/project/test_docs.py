@@ -1,10 +1,8 @@
-"""The documents hold: links lead somewhere, and the README's programs run."""
+"""The documents hold together. Their programs are run by tests/docs."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -60,18 +57,6 @@ def test_every_page_is_reached_from_the_readme() -> None:
         targets = [(document.parent / link).resolve() for link in links if link and not re.match(r"[a-z]+:", link)]
         ahead += [page for target in targets for page in (target.glob("*.md") if target.is_dir() else [target])]
     assert [str(page.relative_to(ROOT)) for page in DOCUMENTS if page not in reached] == []
-
-
-PROGRAMS = PROGRAM.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_the_readmes_programs_run(program: str, tmp_path: Path) -> None:
-    file = tmp_path / "program.py"
-    file.write_text(program, encoding="utf-8")
-    command = [sys.executable, "-W", "error", file.name]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
