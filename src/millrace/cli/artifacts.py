@@ -18,7 +18,7 @@ artifacts = group("List and show artifacts and their lineage.")
 ArtifactId = Annotated[str, typer.Argument(metavar="ARTIFACT", help="An artifact's id.")]
 
 _COLUMNS = (
-    Column("artifact_id", "artifact"),
+    Column("artifact_id", "artifact", whole=True),
     Column("type", "type"),
     Column("task_id", "task"),
     Column("output", "output"),

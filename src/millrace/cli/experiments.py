@@ -51,7 +51,7 @@ def list_tracking_runs(
     rows = [{**r["info"], "params": _pairs(r["data"]["params"]), **_metrics(r)} for r in found]
     names = sorted({name for row in rows for name in row if name.startswith("metric ")})
     columns = (
-        Column("run_id", "run"),
+        Column("run_id", "run", whole=True),
         Column("run_name", "name"),
         Column("status", "status"),
         *(Column(name, name.removeprefix("metric "), right=True) for name in names),

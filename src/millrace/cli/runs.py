@@ -26,7 +26,7 @@ LOG_LOOK = 0.2
 """Seconds between two looks at a log that is followed."""
 
 _RUNS = (
-    Column("run_id", "run"),
+    Column("run_id", "run", whole=True),
     Column("pipeline", "pipeline"),
     Column("state", "state"),
     Column("trigger", "trigger"),

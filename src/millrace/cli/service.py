@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import sys
 from pathlib import Path
@@ -36,7 +37,13 @@ def up(
 
     settings = session.settings(pipelines=pipelines, host=host, port=port, parallelism=parallelism)
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+
     def ready(url: str) -> None:
+        from millrace.server.guard import is_loopback  # lazy: the server is loaded by now
+
+        if not is_loopback(settings.host):
+            print(f"warning: whoever reaches {settings.host} can run code here; there is no login yet", file=sys.stderr)
         print(f"Millrace is up at {url} (home {settings.home}, pipelines {settings.pipelines}). Ctrl-C ends it.")
         sys.stdout.flush()
 

@@ -38,12 +38,16 @@ STATE_STYLES = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the row's key (dots go into nested objects), its title, how a value is written."""
+    """One column: the row's key (dots go into nested objects), its title, how a value is written.
+
+    ``whole``: never broken over lines, so that an id can be copied; the other columns give way.
+    """
 
     key: str
     title: str
     write: Callable[[Any], str] | None = None
     right: bool = False
+    whole: bool = False
 
     def cell(self, row: Mapping[str, Json]) -> str:
         value: Any = row
@@ -149,7 +153,9 @@ def _print_rich(cells: list[list[str]], columns: Sequence[Column], title: str) -
 
     table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        table.add_column(
+            column.title, justify="right" if column.right else "left", overflow="fold", no_wrap=column.whole
+        )
     for row in cells:
         table.add_row(*(Text(text, STATE_STYLES.get(text, "")) for text in row))
     Console(highlight=False).print(table)
