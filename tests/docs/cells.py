@@ -37,7 +37,9 @@ class Cells(InteractiveInterpreter):
 
 if __name__ == "__main__":
     sys.path[0] = ""
-    cells = Cells(vars(sys.modules["__main__"]))
+    names = vars(sys.modules["__main__"])
+    del names["__file__"]  # a notebook's __main__ has none
+    cells = Cells(names)
     for line in sys.stdin:
         cell = json.loads(line)
         print(json.dumps(cells.run_cell(cell["text"], cell["name"])), flush=True)
