@@ -1,7 +1,7 @@
 """JSON over kept-alive HTTP connections, by the standard library.
 
-Not httpx: importing it takes as long as a whole command of the command line may (measured in
-docs/explanation/decisions), and JSON requests to one server need nothing of it.
+Not httpx: importing it takes 130 ms, as long as the whole rest of a command that asks a server, and JSON requests to
+one server need nothing of it.
 
 Only a request that changes nothing is sent again when the server has dropped the idle connection; every other one
 gets a fresh connection, so it is never sent twice.
