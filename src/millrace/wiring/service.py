@@ -28,7 +28,7 @@ from millrace.version import __version__
 from millrace.wiring.parsing import Parser
 from millrace.wiring.pipeline_folder import PipelineFolder
 from millrace.wiring.settings import Settings
-from millrace.wiring.stores import Stores, open_stores, process_name
+from millrace.wiring.stores import Stores, check_writable, open_stores, process_name
 from millrace.wiring.worker_command import worker_command
 
 _log = logging.getLogger("millrace")
@@ -125,6 +125,7 @@ def up(settings: Settings, ready: Callable[[str], None] | None = None) -> None:
         stack.callback(server.close)
         stores = open_stores(settings)
         stack.callback(stores.close)
+        check_writable(settings, stores)
         service = Service(settings, stores)
         stack.callback(service.close)
         service.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 
 import attrs
 
@@ -90,6 +91,20 @@ def open_stores(settings: Settings) -> Stores:
         ids=ids,
         source_digests=SourceDigests(),
     )
+
+
+def check_writable(settings: Settings, stores: Stores) -> None:
+    """StorageError unless the home folder and the database take writes: a read-only one opens, and fails later."""
+    try:
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"the home folder {settings.home} cannot be written: {error.strerror}",
+            remedy="Make it writable, or choose another one: --home DIR, or MILLRACE_HOME.",
+        ) from error
+    with stores.database.write():
+        pass
 
 
 def process_name(role: str) -> str:
