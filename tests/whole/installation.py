@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import attrs
 
-from tests.whole.processes import MARK, marked, until
+from tests.whole.processes import HANG, MARK, marked, until
 
 COMMAND = str(Path(sys.executable).with_name("millrace"))
 
@@ -73,17 +73,22 @@ class Installation:
         return file
 
     def millrace(
-        self, *arguments: object, stdin: str = "", prefix: tuple[str, ...] = (), cwd: Path | None = None, **more: str
+        self,
+        *arguments: object,
+        stdin: str = "",
+        prefix: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
     ) -> Ended:
-        """Run the command to its end."""
+        """Run the command to its end. One that hangs (a service that should not have started) is ended."""
         done = subprocess.run(
             [*prefix, COMMAND, *map(str, arguments)],
             input=stdin,
             capture_output=True,
             text=True,
             check=False,
-            cwd=cwd or self.folder,
-            env=self.environment(**more),
+            cwd=self.folder,
+            env=self.environment(**(env or {})),
+            timeout=HANG,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -188,7 +193,7 @@ class Service:
 
     def command(self, *arguments: object, stdin: str = "") -> Ended:
         """A command that works on this server."""
-        return self.of.millrace(*arguments, stdin=stdin, MILLRACE_URL=self.url)
+        return self.of.millrace(*arguments, stdin=stdin, env={"MILLRACE_URL": self.url})
 
     def trigger(self, pipeline: str, **params: Any) -> str:
         """The id of a new run."""
