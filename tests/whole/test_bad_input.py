@@ -193,6 +193,19 @@ def test_a_traceback_when_it_is_asked_for(lived_in: Installation) -> None:
     assert "site-packages" not in done.err
 
 
+def test_the_traceback_of_a_task_when_it_is_asked_for(lived_in: Installation) -> None:
+    file = _outside(lived_in, "fails.py", GOOD.replace("2 * number", "{}['key']"))
+    silent = lived_in.millrace("run", file)
+    assert silent.code == 1
+    assert "KeyError: 'key'" in silent.out
+    assert "Traceback" not in silent.out + silent.err
+    done = lived_in.millrace("run", file, "--traceback")
+    assert done.code == 1
+    assert "Traceback" in done.err
+    assert "return {}['key']" in done.err
+    assert "millrace/worker" not in done.err
+
+
 def test_a_file_that_is_not_there(lived_in: Installation) -> None:
     before = lived_in.content()
     check(lived_in.millrace("run", "nowhere.py"), r"there is no file .*nowhere\.py", ".", codes=(2,))

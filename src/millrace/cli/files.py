@@ -51,7 +51,7 @@ def run(session: Session, target: Target, param: Params = None, as_json: AsJson 
         else:
             with new_progress(plain=session.plain) as progress:
                 document = platform.run_file(file, pipeline, params, progress)
-    exit_by_state(document)
+    exit_by_state(session, document)
 
 
 def plan(session: Session, target: Target, param: Params = None, as_json: AsJson = False) -> None:

@@ -63,7 +63,7 @@ def trigger(
     elif not wait:
         print(f"run {document['run_id']} of {document['pipeline']} is {document['state']}")
     if wait:
-        exit_by_state(document)
+        exit_by_state(session, document)
 
 
 def _typed(operations: Operations, pipeline: str, texts: dict[str, str]) -> dict[str, Json]:
@@ -76,10 +76,16 @@ def _typed(operations: Operations, pipeline: str, texts: dict[str, str]) -> dict
     return parse_parameters(Graph.from_json(operations.pipeline(pipeline)["graph"]), texts)
 
 
-def exit_by_state(document: Json) -> None:
-    """Exit 1 unless the run succeeded."""
-    if document["state"] != "success":
-        raise SystemExit(1)
+def exit_by_state(session: Session, document: Json) -> None:
+    """Exit 1 unless the run succeeded; with ``--traceback`` after showing where its tasks raised."""
+    if document["state"] == "success":
+        return
+    if session.show_traceback:
+        for task in document.get("tasks", ()):
+            detail = task["attempts"][-1]["detail"] if task["attempts"] else ""
+            if detail:
+                print(f"task {task['task_id']}:\n{detail.rstrip()}", file=sys.stderr)
+    raise SystemExit(1)
 
 
 @verb(runs, "list", help="List runs, newest first.")
