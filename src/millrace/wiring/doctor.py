@@ -116,8 +116,9 @@ def _server(settings: Settings) -> Iterator[Finding]:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            message = f"port {settings.port} on {settings.host}: {error.strerror}"
-            yield Finding("port", True, message, "A `millrace up` may be running; else use --port.")
+            taken = "by a `millrace up` perhaps; for another one use --port"
+            message = f"port {settings.port} on {settings.host} cannot be taken ({error.strerror}), {taken}"
+            yield Finding("port", True, message)
             return
     yield Finding("port", True, f"port {settings.port} on {settings.host} is free")
 
