@@ -29,6 +29,14 @@ def test_a_command_that_is_not_there(local_bench: MakeBench) -> None:
     failed(outcome, FailureKind.NOT_STARTED, "did not start", "/nowhere/python", "No such file")
 
 
+def test_a_failed_start_without_a_launch_is_said_in_the_log(
+    local_bench: MakeBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = local_bench(command=["/nowhere/python"], prestart=1)
+    bench.executor.close()
+    assert "cannot run /nowhere/python" in caplog.text
+
+
 def test_every_launch_is_refused_where_nothing_can_start(local_bench: MakeBench) -> None:
     bench = local_bench(command=["/nowhere/python"], prestart=0)
     launches = [bench.launch("nothing") for _ in range(5)]

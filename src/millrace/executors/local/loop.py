@@ -9,6 +9,7 @@ another without a report.
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import time
@@ -38,6 +39,7 @@ from millrace.executors.local.worker_process import WorkerProcess
 from millrace.executors.local.workers import PREFETCH_PATIENCE, Running, Worker
 from millrace.interfaces import Clock, LogStore, TaskServices
 
+_log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 2.0
 _MEMORY_INTERVAL = 0.2
 _DRAIN_CHUNKS = 256
@@ -236,6 +238,8 @@ class Loop:
             self._no_start_before = time.monotonic() + wait
         if self._queue and not any(w.ready for w in self._workers):
             self._outbox.refused(self._queue.popleft(), FailureKind.NOT_STARTED, reason, detail)
+        else:  # no launch whose end would say it
+            _log.warning("%s", reason)
 
     def _dismiss(self, worker: Worker) -> None:
         """Let an idle worker end by itself."""
