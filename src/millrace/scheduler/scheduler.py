@@ -127,8 +127,9 @@ class Scheduler:
                 continue
             self._pause(self._seconds_to_next())
 
-    def drive(self, record: PipelineRun) -> None:
+    def drive(self, record: PipelineRun, version: PipelineVersion) -> None:
         """Bring one run, created with its lease held by this scheduler, to its end in this thread."""
+        self._versions[version.version] = version
         self._adopt(record)
         try:
             while record.run_id in self._runs:

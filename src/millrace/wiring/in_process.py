@@ -82,7 +82,7 @@ def drive(
     )
     stores.execution.create_run(record)
     with _scheduler(stores, pipeline, owner, observe) as scheduler:
-        scheduler.drive(record)
+        scheduler.drive(record, version)
     return stores.execution.run(record.run_id)
 
 
