@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from millrace.version import __version__
 
 if TYPE_CHECKING:
+    from millrace.authoring.current_task import current_task
     from millrace.authoring.latest import latest
     from millrace.authoring.pipelines import DAG, dag, pipeline
     from millrace.authoring.tasks import component, task
@@ -39,6 +40,7 @@ __all__ = [
     "TaskFailure",
     "__version__",
     "component",
+    "current_task",
     "dag",
     "latest",
     "log_metric",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _NAMES_BY_MODULE = {
+    "millrace.authoring.current_task": ("current_task",),
     "millrace.authoring.latest": ("latest",),
     "millrace.authoring.pipelines": ("DAG", "dag", "pipeline"),
     "millrace.authoring.tasks": ("component", "task"),

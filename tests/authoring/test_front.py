@@ -25,6 +25,7 @@ PUBLIC = [
     "TaskFailure",
     "__version__",
     "component",
+    "current_task",
     "dag",
     "latest",
     "log_metric",
