@@ -63,11 +63,14 @@ def print_table(
     plain: bool,
     title: str = "",
     empty: str = "Nothing yet.",
+    hide_empty: bool = False,
 ) -> None:
-    """``rows`` as a table, or the line ``empty``."""
+    """``rows`` as a table, or the line ``empty``. ``hide_empty``: without the columns in which no row says anything."""
     if not rows:
         print(f"{title}: {empty}" if title else empty)
         return
+    if hide_empty:
+        columns = [column for column in columns if any(column.cell(row) for row in rows)]
     cells = [[printable(column.cell(row)) for column in columns] for row in rows]
     if plain:
         _print_plain(cells, columns, title)
@@ -86,7 +89,7 @@ def print_fields(fields: Mapping[str, Json], *, plain: bool) -> None:
 
         console = Console(highlight=False)
         for name, text in shown.items():
-            console.print(Text(f"{name:<{width}}  ", style="bold") + Text(printable(text), STATE_STYLES.get(text, "")))
+            console.print(Text.assemble((f"{name:<{width}}  ", "bold"), (printable(text), STATE_STYLES.get(text, ""))))
         return
     for name, text in shown.items():
         print(f"{name:<{width}}  {printable(text)}")

@@ -8,21 +8,22 @@ from millrace.cli.runs import TASKS, task_row
 from millrace.cli.session import Session, verb
 from millrace.cli.tables import Column, as_text, print_fields, print_json, print_table
 from millrace.cli.times import local_moment, size, span_between
+from millrace.core.types import Json
 
 tasks = group("List and show the tasks of a run.")
 
 _ATTEMPTS = (
-    Column("number", "attempt", right=True),
-    Column("state", "state"),
-    Column("executor", "executor"),
-    Column("started_at", "started", local_moment),
-    Column("took", "time", right=True),
-    Column("exit_code", "exit", right=True),
-    Column("cpu_seconds", "CPU s", right=True),
-    Column("peak_bytes", "memory", size, right=True),
+    Column("number", "try", right=True, whole=True),
+    Column("state", "state", whole=True),
+    Column("started_at", "started", local_moment, whole=True),
+    Column("took", "time", right=True, whole=True),
+    Column("cpu_seconds", "CPU s", lambda seconds: "" if seconds is None else f"{seconds:.2f}", right=True, whole=True),
+    Column("peak_bytes", "memory", size, right=True, whole=True),
+    Column("exit_code", "exit", right=True, whole=True),
     Column("reason", "reason"),
 )
-_PUTS = (Column("name", "name"), Column("type", "type"), Column("value", "value"))
+_PUTS = (Column("name", "name", whole=True), Column("type", "type", whole=True), Column("value", "value"))
+_LOGGED = (Column("kind", "kind", whole=True), Column("key", "name", whole=True), Column("value", "value"))
 
 
 @verb(tasks, "list", help="List the tasks of a run.")
@@ -50,6 +51,7 @@ def show_task(session: Session, run: RunId, task: TaskId, as_json: AsJson = Fals
         "note": shown["note"],
         "tries": shown["tries"],
         "after": shown["upstream"],
+        "executor": document["attempts"][-1]["executor"] if document["attempts"] else None,
         "retry due": local_moment(shown["due_at"]),
     }
     print_fields(fields, plain=session.plain)
@@ -69,7 +71,18 @@ def show_task(session: Session, run: RunId, task: TaskId, as_json: AsJson = Fals
         ("Attempts", attempts, _ATTEMPTS),
         ("Inputs", inputs, _PUTS),
         ("Outputs", outputs, _PUTS),
+        ("Logged", _logged(document["tracking_runs"]), _LOGGED),
     ):
         if rows:
             print()
-            print_table(rows, columns, plain=session.plain, title=title)
+            print_table(rows, columns, plain=session.plain, title=title, hide_empty=True)
+
+
+def _logged(tracking_runs: list[Json]) -> list[Json]:
+    """The metrics and params of the task's tracking runs, as rows."""
+    return [
+        {"kind": kind, **entry}
+        for run in tracking_runs
+        for kind, entries in (("metric", run["data"]["metrics"]), ("param", run["data"]["params"]))
+        for entry in entries
+    ]
