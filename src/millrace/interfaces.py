@@ -192,8 +192,8 @@ class ExecutionStore(Protocol):
     def cached(self, key: str) -> CacheEntry | None:
         """The entry whose outputs are all live, else None."""
 
-    def nearest_cache_entry(self, pipeline: str, task_id: str) -> CacheEntry | None:
-        """The newest entry of a task, to explain a miss against."""
+    def cache_entries(self, pipeline: str, task_id: str, *, limit: int) -> list[CacheEntry]:
+        """The entries of a task, newest first, to explain a miss against."""
 
     def events(self, run_id: str, after: int = 0) -> list[RunEvent]: ...
 

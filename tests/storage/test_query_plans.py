@@ -91,7 +91,7 @@ def test_execution(plans: Plans, samples: Samples) -> None:
         "latest": lambda: store.latest("main", latest, other_than_digest="x", before_run="ffffffff"),
         "cancel requests": lambda: store.cancel_requests([run.run_id]),
         "cached": lambda: store.cached("k"),
-        "nearest cache entry": lambda: store.nearest_cache_entry("main", "train"),
+        "newest cache entries": lambda: store.cache_entries("main", "train", limit=20),
         "events": lambda: store.events(run.run_id, 3),
         "wakes at": store.wakes_at,
         "lease": lambda: store.lease("s", now=NOW + 3 * TTL, ttl=-1, limit=10, admit=lambda _p, _a: 10),

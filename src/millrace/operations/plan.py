@@ -15,6 +15,9 @@ from millrace.operations.manual_runs import manual_run
 from millrace.scheduler.cache_keys import SourceDigest, cache_key
 from millrace.scheduler.inputs import RunView, resolve_known
 
+COMPARED = 20
+"""Latest results of a task that a miss is explained against."""
+
 
 @attrs.frozen
 class PlannedTask:
@@ -74,17 +77,31 @@ class Planner:
             if entry is not None:
                 outputs[task.task_id] = self.execution.outputs([entry.task_run_id])[entry.task_run_id]
                 return PlannedTask(task.task_id, task.component, "cached", (), entry.task_run_id)
-        nearest = self.execution.nearest_cache_entry(version.graph.name, task.task_id)
-        if nearest is None:
+        unknown = _unknown_inputs(task, outputs)
+        changes = self._least_changes(version.graph.name, task.task_id, key, unknown)
+        if changes is None:
             return PlannedTask(task.task_id, task.component, "runs", ("it has not succeeded before",))
-        changes = explain(CacheKey.from_json(nearest.parts), key)
-        because = tuple(c.sentence() for c in changes if not _from_above(c, missing))
-        above = _runs_above(task, outputs)
-        if not because and missing:
-            return PlannedTask(task.task_id, task.component, "unknown", (_depends(above),))
-        if not because:
-            because = ("what it gave was deleted",)
-        return PlannedTask(task.task_id, task.component, "runs", because)
+        if changes:
+            return PlannedTask(task.task_id, task.component, "runs", tuple(c.sentence() for c in changes))
+        if unknown:
+            return PlannedTask(task.task_id, task.component, "unknown", (_depends(_runs_above(task, outputs)),))
+        because = next(iter(missing.values()), "what it gave was deleted")
+        return PlannedTask(task.task_id, task.component, "runs", (because,))
+
+    def _least_changes(
+        self, pipeline: str, task_id: str, key: CacheKey, unknown: frozenset[str]
+    ) -> list[Change] | None:
+        """What differs from the most similar of the task's latest results; None if there is none.
+
+        The most similar rather than the latest: after runs with C=1 and C=2, a change of the code under C=1 is a change
+        of the code, not of C.
+        """
+        least: list[Change] | None = None
+        for entry in self.execution.cache_entries(pipeline, task_id, limit=COMPARED):
+            changes = [c for c in explain(CacheKey.from_json(entry.parts), key) if not _from_above(c, unknown)]
+            if least is None or len(changes) < len(least):
+                least = changes
+        return least
 
 
 def in_order(tasks: tuple[TaskSpec, ...]) -> list[TaskSpec]:
@@ -103,9 +120,16 @@ def in_order(tasks: tuple[TaskSpec, ...]) -> list[TaskSpec]:
     return list(ordered.values())
 
 
-def _from_above(change: Change, missing: Mapping[str, str]) -> bool:
+def _unknown_inputs(task: TaskSpec, outputs: Mapping[str, TaskOutputs]) -> frozenset[str]:
+    """The inputs that come from tasks which will run: nobody knows yet what they will be."""
+    return frozenset(
+        name for name, binding in task.bindings.items() if any(r.task not in outputs for r in references(binding))
+    )
+
+
+def _from_above(change: Change, unknown: frozenset[str]) -> bool:
     """Whether the change is only that an input is not known yet."""
-    return change.name in missing and change.part in ("input", "parameter")
+    return change.name in unknown and change.part in ("input", "parameter")
 
 
 def _runs_above(task: TaskSpec, outputs: Mapping[str, TaskOutputs]) -> list[str]:

@@ -71,9 +71,9 @@ class OutputsConformance:
         train, evaluate = execution.task_runs(run.run_id)
         newest = self.entry(train, "k2", NOW + 5)
         self.cached(samples, run, self.entry(train, "k1", NOW), newest, self.entry(evaluate, "k3", NOW + 9))
-        assert execution.nearest_cache_entry("main", "train") == newest
-        assert execution.nearest_cache_entry("main", "unknown") is None
-        assert execution.nearest_cache_entry("other", "train") is None
+        assert execution.cache_entries("main", "train", limit=1) == [newest]
+        assert execution.cache_entries("main", "unknown", limit=9) == []
+        assert execution.cache_entries("other", "train", limit=9) == []
 
     # --- Latest ------------------------------------------------------------------------------------------------
 

@@ -228,9 +228,9 @@ class SqlExecutionStore:
         with self._database.read() as connection:
             return outputs.cache_entry_with_live_outputs(connection, key)
 
-    def nearest_cache_entry(self, pipeline: str, task_id: str) -> CacheEntry | None:
+    def cache_entries(self, pipeline: str, task_id: str, *, limit: int) -> list[CacheEntry]:
         with self._database.read() as connection:
-            return outputs.nearest_cache_entry(connection, pipeline, task_id)
+            return outputs.newest_cache_entries(connection, pipeline, task_id, limit)
 
     def events(self, run_id: str, after: int = 0) -> list[RunEvent]:
         with self._database.read() as connection:

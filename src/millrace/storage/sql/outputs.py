@@ -65,9 +65,9 @@ def _artifacts(connection: Connection, task_run_ids: Collection[str]) -> dict[st
 # --- the cache -------------------------------------------------------------------------------------------------
 
 _ENTRY = f"SELECT {columns(CACHE_ENTRY)} FROM cache_entry WHERE key = ?"  # noqa: S608 -- constants
-_NEAREST = f"""
+_ENTRIES = f"""
     SELECT {columns(CACHE_ENTRY)} FROM cache_entry
-    WHERE pipeline = ? AND task_id = ? ORDER BY created_at DESC LIMIT 1
+    WHERE pipeline = ? AND task_id = ? ORDER BY created_at DESC LIMIT ?
 """  # noqa: S608 -- constants
 
 
@@ -82,9 +82,8 @@ def cache_entry_with_live_outputs(connection: Connection, key: str) -> CacheEntr
     return entry if live else None
 
 
-def nearest_cache_entry(connection: Connection, pipeline: str, task_id: str) -> CacheEntry | None:
-    row = connection.row(_NEAREST, (pipeline, task_id))
-    return None if row is None else cache_entry_of(row)
+def newest_cache_entries(connection: Connection, pipeline: str, task_id: str, limit: int) -> list[CacheEntry]:
+    return [cache_entry_of(row) for row in connection.rows(_ENTRIES, (pipeline, task_id, limit))]
 
 
 # --- Latest bindings -------------------------------------------------------------------------------------------
