@@ -502,11 +502,10 @@ class Scheduler:
         if active is None:
             return
         try:
+            # before the report of the attempt that was interrupted, which would otherwise end the run as failed
+            self._apply(active, CancelRequested(self._clock.now(), "interrupted"))
+            self._commit()
             self.step(look=False)
-            if run_id in self._runs:
-                self._apply(active, CancelRequested(self._clock.now(), "interrupted"))
-                self._commit()
-                self.step(look=False)
         except StorageError:
             self._drop(run_id)
 
