@@ -42,12 +42,16 @@ def sample(
     return register
 
 
+_BROKEN = str(Path(__file__).parent / "broken.py")
+"""The name of a file of the project, which does not import."""
+
+
 class SampleLoader:
     """``CodeLoader`` over this module."""
 
     def load(self, launch: Launch) -> LoadedTask:
         if launch.task_id == "broken_import":
-            exec(compile("import nowhere_to_be_found", "/project/broken.py", "exec"), {})  # noqa: S102 -- a user's module that does not import
+            exec(compile("import nowhere_to_be_found", _BROKEN, "exec"), {})  # noqa: S102 -- a user's module that does not import
         if launch.task_id == "hangs_in_import":
             time.sleep(3600)
         return SAMPLES[launch.task_id]
