@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.whole.installation import Installation, task_of
+from tests.whole.processes import until
 from tests.whole.test_bad_input import GOOD, check
 
 SIZE = 24 << 20
@@ -118,7 +119,10 @@ def test_a_service_outlives_a_full_disk(installation: Installation, disk: SmallD
         disk.fill()
         refused = service.ask("/api/v1/pipelines/good/runs", {"params": {}})
         assert "run_id" not in refused, refused
+        installation.write("later.py", GOOD.replace("def good", "def later"))
         assert "no space" in str(refused).lower() or "disk is full" in str(refused).lower(), refused
+        until(lambda: "takes no pipelines" in service.log.read_text(), "the new file to be refused")
         disk.free()
         assert service.finished("good")["state"] == "success"
+        until(lambda: "later" in service.pipelines(), "the file that came while the disk was full")
     assert whole(installation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 import pytest
@@ -142,8 +143,36 @@ def test_a_file_that_ends_the_process_that_imports_it_is_reported(service: Servi
     assert output_of(service, "steady") == "hello"
 
 
+def test_a_file_that_never_finishes_delays_no_other(service: Service) -> None:
+    file = service.of.write("endless.py", "from millrace import pipeline\nwhile True: pass\n")
+    service.of.write("meanwhile.py", FILE.format(name="meanwhile", suffix=""))
+    until(lambda: "meanwhile" in service.pipelines(), "the new pipeline")
+    assert "endless.py" not in service.import_failures(), "it was waited for"
+    assert output_of(service, "meanwhile") == "hello"
+    file.unlink()
+
+
+def test_a_slow_file_is_registered_when_it_is_done(service: Service) -> None:
+    service.of.write("slow.py", "import time\ntime.sleep(2)\n" + textwrap.dedent(FILE.format(name="slow", suffix="")))
+    until(lambda: "slow" in service.pipelines(), "the slow pipeline")
+    assert output_of(service, "slow") == "hello"
+
+
+def test_a_file_is_loaded_again_when_what_broke_it_is_mended(service: Service) -> None:
+    text = FILE.format(name="depends", suffix="").replace("@task", "from spoken import WORD\n\n    @task", 1)
+    service.of.write("depends.py", text.replace('""', "WORD"))
+    until(lambda: "depends.py" in service.import_failures(), "the failure")
+    assert "spoken" in service.import_failures()["depends.py"]["message"]
+    service.of.write("spoken.py", "WORD = ' again'\n")
+    until(lambda: "depends" in service.pipelines(), "the pipeline")
+    assert output_of(service, "depends") == "hello again"
+
+
 def test_the_same_name_in_two_files_is_refused_for_the_second(service: Service) -> None:
     service.of.write("again.py", FILE.format(name="steady", suffix=" from another file"))
     until(lambda: "again.py" in service.import_failures(), "the failure")
     assert "steady.py" in service.import_failures()["again.py"]["message"]
     assert output_of(service, "steady") == "hello"
+    (service.of.pipelines / "steady.py").rename(service.of.pipelines / "steady.txt")
+    until(lambda: "again.py" not in service.import_failures(), "the second to have the name")
+    assert output_of(service, "steady") == "hello from another file"

@@ -1,4 +1,7 @@
-"""Loads pipeline files in processes of their own: a warm one waits, each job gets a fresh one."""
+"""Loads pipeline files in processes of their own: a warm one waits, each job gets a fresh one.
+
+A file that takes long is left to its process, and the others go on: it delays nobody by more than ``PATIENCE``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -17,6 +21,10 @@ from millrace.core.types import Json
 
 IMPORT_SECONDS = 30.0
 """A file that takes longer to import is given up, as Airflow does."""
+PATIENCE = 1.0
+"""Seconds that the next file waits for one that imports."""
+SLOW_FILES = 4
+"""So many files are left to processes of their own at a time; then the others wait."""
 
 
 @attrs.frozen
@@ -27,23 +35,32 @@ class ParsedFile:
     pipelines: tuple[Json, ...] = ()
     error: str | None = None
     traceback: str = ""
+    given_up: bool = False
+    """It took too long."""
 
 
 class Parser:
     """``parse`` may be called from one thread at a time; ``close`` from any."""
 
-    def __init__(self, *, keep_warm: bool = True) -> None:
+    def __init__(self, *, keep_warm: bool = True, late: Callable[[ParsedFile], None] | None = None) -> None:
+        """``late`` is called, in another thread, with the outcome of a file that was not waited for; without it every
+        file is."""
         self._keep_warm = keep_warm
+        self._late = late
         self._warm: subprocess.Popen[str] | None = None
         self._busy: subprocess.Popen[str] | None = None
+        self._slow: dict[str, subprocess.Popen[str]] = {}
+        self._waiting: list[threading.Thread] = []
         self._closed = False
         self._lock = threading.Lock()
         if keep_warm:
             self._warm = _spawn()
 
     def parse(self, files: Sequence[Path], root: Path) -> Iterator[ParsedFile]:
-        """Each file's outcome, in order. A file that takes its process down is reported, and the rest goes on."""
+        """The outcome of each file, in order, but of those that are late. A file that takes its process down is
+        reported, and the rest goes on."""
         left = [str(f) for f in files]
+        self.drop(left)
         while left:
             process = self._take()
             if process is None:
@@ -54,21 +71,41 @@ class Parser:
                     answered += 1
                     yield parsed
             finally:
-                _end(process)
                 self._busy = None
+                late = process in self._slow.values()
+                if not late:
+                    _end(process)
             left = left[answered:]
             if left and not self._closed:
-                yield _gone(left.pop(0), process)
+                file = left.pop(0)
+                if not late:
+                    yield _gone(file, process)
+
+    def drop(self, files: Iterable[str]) -> None:
+        """Nobody waits for the late outcome of these any more."""
+        with self._lock:
+            for file in files:
+                process = self._slow.pop(file, None)
+                if process is not None:
+                    process.kill()
+
+    def wait_for_late(self, seconds: float) -> None:
+        """Until no file is late, or for ``seconds``."""
+        deadline = time.monotonic() + seconds
+        for thread in tuple(self._waiting):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            for process in (self._warm, self._busy):
+            for process in (self._warm, self._busy, *self._slow.values()):
                 if process is not None:
                     process.kill()
             warm, self._warm = self._warm, None
         if warm is not None:
             _end(warm)
+        for thread in self._waiting:
+            thread.join()
 
     def _take(self) -> subprocess.Popen[str] | None:
         with self._lock:
@@ -88,12 +125,37 @@ class Parser:
             process.stdin.flush()
         except BrokenPipeError:
             return
-        for _ in files:
-            ready, _, _ = select.select([process.stdout], [], [], IMPORT_SECONDS)
+        for file in files:
+            patient = self._late is None or len(self._slow) >= SLOW_FILES
+            ready, _, _ = select.select([process.stdout], [], [], IMPORT_SECONDS if patient else PATIENCE)
+            if not ready and not patient:
+                self._leave(process, file)
+                return
             line = process.stdout.readline() if ready else ""
             if not line:
                 return
             yield _parsed(json.loads(line))
+
+    def _leave(self, process: subprocess.Popen[str], file: str) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._slow[file] = process
+            thread = threading.Thread(target=self._await, args=(process, file), name="millrace-slow-file")
+            self._waiting = [*(t for t in self._waiting if t.is_alive()), thread]
+            thread.start()
+
+    def _await(self, process: subprocess.Popen[str], file: str) -> None:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], IMPORT_SECONDS - PATIENCE)
+        line = process.stdout.readline() if ready else ""
+        _end(process)
+        with self._lock:
+            if self._closed or self._slow.get(file) is not process:
+                return
+            del self._slow[file]
+        assert self._late is not None
+        self._late(_parsed(json.loads(line)) if line else _gone(file, process))
 
 
 def _spawn() -> subprocess.Popen[str]:
@@ -135,6 +197,6 @@ def _gone(file: str, process: subprocess.Popen[str]) -> ParsedFile:
         return ParsedFile(file, error=f"{file}: importing it killed the process with signal {-code}")
     if code:
         if code == -9:
-            return ParsedFile(file, error=f"{file}: importing it took longer than {IMPORT_SECONDS:g} s")
+            return ParsedFile(file, error=f"{file}: importing it took longer than {IMPORT_SECONDS:g} s", given_up=True)
         return ParsedFile(file, error=f"{file}: importing it ended the process with exit code {code}")
     return ParsedFile(file, error=f"{file}: importing it ended the process (sys.exit?)")

@@ -25,7 +25,6 @@ from millrace.scheduler.scheduler import Scheduler, SchedulerParts
 from millrace.server.app import create_app
 from millrace.server.listening import HttpServer
 from millrace.version import __version__
-from millrace.wiring.parsing import Parser
 from millrace.wiring.pipeline_folder import PipelineFolder
 from millrace.wiring.settings import Settings
 from millrace.wiring.stores import Stores, check_writable, open_stores, process_name
@@ -64,7 +63,7 @@ class Service:
         )
         registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
         dedicated = settings.pipelines.resolve() != Path.cwd()
-        self._folder = PipelineFolder(settings.pipelines, registrar, Parser(), dedicated=dedicated)
+        self._folder = PipelineFolder(settings.pipelines, registrar, dedicated=dedicated)
         self._threads = [
             threading.Thread(
                 target=self._guarded, args=("scheduler", self._scheduler.serve), name="millrace-scheduler"
