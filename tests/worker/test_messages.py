@@ -24,6 +24,11 @@ def test_any_cut_gives_the_same_documents(documents: list[dict[str, int]], cuts:
     assert found == documents
 
 
+@pytest.mark.parametrize("value", [float("inf"), 2**70, "\ud800", [None, [float("-inf")]]])
+def test_every_value_comes_through_a_frame_as_it_is(value: object) -> None:
+    assert list(FrameDecoder().feed(encode({"value": value}))) == [{"value": value}]
+
+
 @pytest.mark.parametrize(
     "error",
     [

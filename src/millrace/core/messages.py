@@ -9,8 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-import orjson
-
+from millrace.core import exact_json
 from millrace.core.errors import MillraceError
 from millrace.core.types import Json
 
@@ -19,7 +18,7 @@ _LENGTH = struct.Struct(">I")
 
 def encode(document: Json) -> bytes:
     """One frame."""
-    body = orjson.dumps(document)
+    body = exact_json.encode(document)
     return _LENGTH.pack(len(body)) + body
 
 
@@ -42,7 +41,7 @@ class FrameDecoder:
                     break
                 body = bytes(memoryview(buffer)[start + _LENGTH.size : end])
                 start = end
-                yield orjson.loads(body)
+                yield exact_json.decode(body)
         finally:
             del buffer[:start]
 

@@ -6,6 +6,7 @@ attempts in processes of their own. The worker loads :mod:`millrace.testing.samp
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -72,6 +73,18 @@ class ExecutorConformance:
     @pytest.mark.parametrize("value", [None, True, -1, 2.5, "text \u00e9\n", [1, [2]], {"a": {"b": []}}])
     def test_any_json_comes_through(self, bench: ExecutorBench, value: object) -> None:
         assert bench.run("echo", {"value": value}).values == {"return_value": value}
+
+    @pytest.mark.parametrize(
+        "value", [float("nan"), float("-inf"), 2**70, "\ud800", functools.reduce(lambda x, _: [x], range(300), 0)]
+    )
+    def test_what_json_has_no_common_spelling_for_reaches_the_task(self, bench: ExecutorBench, value: object) -> None:
+        outcome = bench.run(
+            "describe",
+            {
+                "value": value,
+            },
+        )
+        assert outcome.values == {"return_value": repr(value)}
 
     def test_artifacts_are_published_and_read(self, bench: ExecutorBench) -> None:
         written = bench.run("write_rows", {"text": "a,b\n1,2\n"})

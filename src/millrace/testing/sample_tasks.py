@@ -84,6 +84,11 @@ def echo(value: Json) -> Json:
 
 
 @sample()
+def describe(value: Json) -> str:
+    return repr(value)
+
+
+@sample()
 def apply(function: Callable[[int], int], number: int) -> int:
     return function(number)
 

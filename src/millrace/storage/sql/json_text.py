@@ -1,36 +1,18 @@
 """What goes into TEXT columns: JSON, and text that users' code made.
 
-Invariant: ``decode(encode(x)) == x`` for every JSON value, NaN, infinities, integers of any size and lone surrogates
-included; what ``storable`` gives both databases take.
+Invariant: ``decode(encode(x)) == x`` for every JSON value (:mod:`millrace.core.exact_json`); what ``storable`` gives
+both databases take.
 """
 
 from __future__ import annotations
 
-import json
-
-import orjson
-
+from millrace.core import exact_json
+from millrace.core.exact_json import decode
 from millrace.core.types import Json
 
 
 def encode(value: Json) -> str:
-    """orjson, many times as fast as the standard library, which has the rest: big integers, lone surrogates."""
-    try:
-        text = orjson.dumps(value)
-    except TypeError:
-        return json.dumps(value, separators=(",", ":"))
-    if b"null" in text:  # orjson writes NaN and infinities as null
-        exact = json.dumps(value, separators=(",", ":"))
-        if "NaN" in exact or "Infinity" in exact:
-            return exact
-    return text.decode()
-
-
-def decode(text: str) -> Json:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
+    return exact_json.encode(value).decode()
 
 
 def storable(text: str) -> str:
@@ -38,3 +20,6 @@ def storable(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode()
     return text.replace("\0", "\\x00") if "\0" in text else text
+
+
+__all__ = ["decode", "encode", "storable"]
