@@ -197,6 +197,9 @@ class ExecutionStore(Protocol):
 
     def events(self, run_id: str, after: int = 0) -> list[RunEvent]: ...
 
+    def last_event(self, run_id: str) -> int:
+        """The newest event's ``seq``; 0 when there is none."""
+
     def wakes_at(self) -> int | None:
         """The earliest end of a lease on an unfinished run, or None."""
 

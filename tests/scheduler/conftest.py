@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -10,7 +10,7 @@ import pytest
 
 from millrace.core.attempts import CodeLocation
 from millrace.core.graph import Graph
-from millrace.core.records import PipelineRun, PipelineVersion, TaskRun
+from millrace.core.records import PipelineRun, PipelineVersion, Step, TaskRun
 from millrace.core.states import RunState, RunTrigger
 from millrace.core.types import Json
 from millrace.interfaces import Notifier
@@ -64,7 +64,12 @@ class Bench:
             scheduler.wake()
         return run.run_id
 
-    def scheduler(self, owner: str = "one", executor: ManualExecutor | None = None) -> tuple[Scheduler, ManualExecutor]:
+    def scheduler(
+        self,
+        owner: str = "one",
+        executor: ManualExecutor | None = None,
+        observe: Callable[[Step], None] | None = None,
+    ) -> tuple[Scheduler, ManualExecutor]:
         executor = executor or ManualExecutor(self.clock)
         scheduler = Scheduler(
             SchedulerParts(
@@ -78,6 +83,7 @@ class Bench:
                 source_digest=lambda path: f"digest of {path}",
                 owner=owner,
                 lease=LEASE,
+                observe=observe,
             )
         )
         executor.start(scheduler._report)

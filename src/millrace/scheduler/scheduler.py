@@ -54,6 +54,7 @@ from millrace.scheduler.cache_keys import SourceDigest, cache_key
 from millrace.scheduler.due_runs import queue_due_runs
 from millrace.scheduler.inputs import Missing, RunView, resolve_inputs
 from millrace.scheduler.lease_keeper import LeaseKeeper
+from millrace.scheduler.patience import Patience
 from millrace.scheduler.reports import attempt_after, event_of
 from millrace.scheduler.timers import Timers
 
@@ -63,6 +64,11 @@ RUN_TIMEOUT = -1
 """The place that stands for the run itself in the timers."""
 MOST_RUNS = 256
 """Runs that one scheduler holds at a time."""
+NET = 60_000_000
+"""Microseconds between two looks into the store when no notification comes: one may have been lost."""
+KEPT_VERSIONS = 32
+"""Versions of pipelines that are kept in memory beside those of the runs under way."""
+_ON_REQUEST = "cancelled on request"
 
 
 @attrs.frozen
@@ -93,19 +99,30 @@ class Scheduler:
         self._clock = parts.clock
         self._runs: dict[str, ActiveRun] = {}
         self._versions: dict[str, PipelineVersion] = {}
+        """Those used last, the newest use at the end."""
+        self._patience = Patience(self._rest)
         self._timers = Timers()
         self._work: deque[tuple[ActiveRun, Event]] = deque()
         self._touched: dict[str, ActiveRun] = {}
         self._launches: list[Launch] = []
         self._stops: list[tuple[str, str]] = []
         self._ended: list[ActiveRun] = []
+        self._adopting: tuple[str, ...] = ()
+        """Leased, and not yet among the runs: a large one takes a while to read."""
+        self._look_at: int | None = None
+        self._net_at: int | None = None
         self._awake = threading.Condition()
         self._reports: list[AttemptReport] = []
         self._lost: list[str] = []
         self._store_changed = True
         self._stopping = False
         self._keeper = LeaseKeeper(
-            self._store, parts.clock, parts.owner, parts.lease, held=lambda: list(self._runs), lost=self._leases_lost
+            self._store,
+            parts.clock,
+            parts.owner,
+            parts.lease,
+            held=lambda: [*self._adopting, *self._runs],
+            lost=self._leases_lost,
         )
 
     # --- the loop ---------------------------------------------------------------------------------------------------
@@ -116,16 +133,18 @@ class Scheduler:
 
     def serve(self) -> None:
         """Until :meth:`stop`. Start-up and shutdown are the caller's: ``start``, ``serve``, ``close``."""
+        self._patience.seconds = self._parts.lease / 1_000_000
         self._parts.notifier.listen(self.wake)
         while not self._stopping:
             try:
                 self.step(look=True)
+                seconds = self._patience.ask(self._seconds_to_next)
             except MillraceError as error:
                 _log.error("a step failed; going on from what the store holds: %s", error)
                 self._forget_all()
-                self._pause(1.0)
-                continue
-            self._pause(self._seconds_to_next())
+                self._rest(1.0)
+            else:
+                self._pause(seconds)
 
     def drive(self, record: PipelineRun, version: PipelineVersion) -> None:
         """Bring one run, created with its lease held by this scheduler, to its end in this thread."""
@@ -183,10 +202,12 @@ class Scheduler:
             self._take_report(report)
         for run_id, place in self._timers.take_due(now):
             self._timer_due(run_id, place, now)
-        if look and (changed or self._look_is_due(now)):
-            queue_due_runs(self._parts.pipelines, self._store, self._parts.ids, now)
+        looks = look and (changed or self._look_is_due(now))
+        if looks:
+            self._net_at = now + NET
+            self._patience.ask(lambda: queue_due_runs(self._parts.pipelines, self._store, self._parts.ids, now))
             self._lease(now)
-        if changed:
+        if changed or looks:
             self._take_cancels(now)
         self._settle_work()
         self._grant(now)
@@ -247,12 +268,13 @@ class Scheduler:
             self._apply(active, RetryCameDue(now, place))
 
     def _take_cancels(self, now: int) -> None:
-        if not self._runs:
+        going_on = [run_id for run_id, active in self._runs.items() if not active.record.cancel_requested]
+        if not going_on:
             return
-        for run_id in self._store.cancel_requests(list(self._runs)):
+        for run_id in self._patience.ask(lambda: self._store.cancel_requests(going_on)):
             active = self._runs[run_id]
             active.record = attrs.evolve(active.record, cancel_requested=True)
-            self._apply(active, CancelRequested(now, "cancelled on request"))
+            self._apply(active, CancelRequested(now, _ON_REQUEST))
 
     # --- taking runs ------------------------------------------------------------------------------------------------
 
@@ -260,15 +282,24 @@ class Scheduler:
         room = MOST_RUNS - len(self._runs)
         if room <= 0:
             return
-        leased = self._store.lease(self._parts.owner, now=now, ttl=self._parts.lease, limit=room, admit=self._admit)
-        for record in leased:
-            held = self._runs.get(record.run_id)
-            if held is not None and record.lease_epoch == held.record.lease_epoch + 1:
-                # This process slept (a suspended laptop) past its own lease, and nobody else took the run meanwhile.
-                held.renewed(record)
-                continue
-            self._drop(record.run_id)
-            self._adopt(record)
+        leased = self._patience.ask(
+            lambda: self._store.lease(self._parts.owner, now=now, ttl=self._parts.lease, limit=room, admit=self._admit)
+        )
+        self._adopting = tuple(record.run_id for record in leased)
+        try:
+            for record in leased:
+                self._hold_on_or_adopt(record)
+        finally:
+            self._adopting = ()
+
+    def _hold_on_or_adopt(self, record: PipelineRun) -> None:
+        held = self._runs.get(record.run_id)
+        if held is not None and record.lease_epoch == held.record.lease_epoch + 1:
+            # This process slept (a suspended laptop) past its own lease, and nobody else took the run meanwhile.
+            held.renewed(record)
+            return
+        self._drop(record.run_id)
+        self._adopt(record)
 
     def _admit(self, pipeline: str, active: int) -> int:
         try:
@@ -286,27 +317,28 @@ class Scheduler:
             active.create_task_runs(self._parts.ids.new() for _ in version.graph.tasks)
             self._hold(active, now)
             self._apply(active, RunStarted(now))
-            return
-        self._take_over(record, version, now)
+            self._stop_if_due(active, now)
+        else:
+            self._take_over(record, version, now)
 
     def _take_over(self, record: PipelineRun, version: PipelineVersion, now: int) -> None:
         """Go on with a run whose scheduler is gone: its attempts of that time are lost, what had ended stays ended."""
-        task_runs = self._store.task_runs(record.run_id)
-        events = self._store.events(record.run_id)
+        store, ask = self._store, self._patience.ask
+        task_runs = ask(lambda: store.task_runs(record.run_id))
         progress = RunProgress.restore(version.graph, record.state, task_runs)
-        active = ActiveRun(record, version, progress, seq=events[-1].seq if events else 0)
+        active = ActiveRun(record, version, progress, seq=ask(lambda: store.last_event(record.run_id)))
         places = version.graph.positions
         by_place = {places[t.task_id]: t.task_run_id for t in task_runs}
         active.task_run_ids = [by_place[i] for i in range(len(version.graph.tasks))]
         done = {t.task_run_id: t.task_id for t in task_runs if t.state is TaskState.SUCCESS}
-        outputs = self._store.outputs(list(done))
+        outputs = ask(lambda: store.outputs(list(done)))
+        attempts = ask(lambda: store.attempts(record.run_id))
         active.outputs = {task_id: outputs[task_run_id] for task_run_id, task_id in done.items()}
         self._hold(active, now)
         self._apply(active, RunResumed(now))
-        if record.cancel_requested:
-            self._apply(active, CancelRequested(now, "cancelled on request"))
+        self._stop_if_due(active, now)
         reason = "the scheduler that watched over this attempt went away"
-        for attempt in self._store.attempts(record.run_id):
+        for attempt in attempts:
             if attempt.state.ended:
                 continue
             place = places[attempt.task_id]
@@ -319,13 +351,23 @@ class Scheduler:
     def _hold(self, active: ActiveRun, now: int) -> None:
         self._runs[active.run_id] = active
         if active.graph.run_timeout is not None:
-            started = active.record.started_at or now
-            self._timers.add(started + active.graph.run_timeout, active.run_id, RUN_TIMEOUT)
+            active.timeout_at = (active.record.started_at or now) + active.graph.run_timeout
+            self._timers.add(active.timeout_at, active.run_id, RUN_TIMEOUT)
+
+    def _stop_if_due(self, active: ActiveRun, now: int) -> None:
+        """What was asked for, or came to pass, before this scheduler held the run: nothing more is launched then."""
+        if active.record.cancel_requested:
+            self._apply(active, CancelRequested(now, _ON_REQUEST))
+        elif active.timeout_at is not None and active.timeout_at <= now:
+            self._timer_due(active.run_id, RUN_TIMEOUT, now)
 
     def _version(self, version: str) -> PipelineVersion:
-        found = self._versions.get(version)
+        found = self._versions.pop(version, None)
         if found is None:
-            found = self._versions[version] = self._parts.pipelines.version(version)
+            found = self._patience.ask(lambda: self._parts.pipelines.version(version))
+        self._versions[version] = found
+        if len(self._versions) > KEPT_VERSIONS:
+            del self._versions[next(iter(self._versions))]
         return found
 
     # --- moving the runs --------------------------------------------------------------------------------------------
@@ -359,7 +401,8 @@ class Scheduler:
         """Resolve what a ready task reads, and look into the cache."""
         task = active.graph.tasks[place]
         try:
-            resolved = resolve_inputs(task, RunView(active.record, active.outputs), self._store)
+            view = RunView(active.record, active.outputs)
+            resolved = self._patience.ask(lambda: resolve_inputs(task, view, self._store))
             if isinstance(resolved, Missing):
                 self._work.append((active, InputsUnavailable(self._clock.now(), place, resolved.reason)))
                 return
@@ -368,9 +411,12 @@ class Scheduler:
             self._work.append((active, InputsUnavailable(self._clock.now(), place, str(error))))
             return
         if key is not None and use_cache:
-            entry = self._store.cached(key.key)
+            found = key.key
+            entry = self._patience.ask(lambda: self._store.cached(found))
             if entry is not None:
-                active.hit(place, entry, self._store.outputs([entry.task_run_id])[entry.task_run_id])
+                made_by = entry.task_run_id
+                outputs = self._patience.ask(lambda: self._store.outputs([made_by]))
+                active.hit(place, entry, outputs[made_by])
                 self._work.append((active, CacheHit(self._clock.now(), place, entry.task_run_id)))
                 return
         active.prepared[place] = Prepared(resolved, key)
@@ -390,9 +436,10 @@ class Scheduler:
         while slots > 0 and waiting:
             active = waiting.popleft()
             place = active.ready.popleft()
-            before = len(self._launches)
-            self._apply(active, SlotGranted(now, place))
-            slots -= len(self._launches) - before
+            if active.progress.tasks[place].state is TaskState.SCHEDULED:  # else the run was stopped meanwhile
+                before = len(self._launches)
+                self._apply(active, SlotGranted(now, place))
+                slots -= len(self._launches) - before
             if active.ready:
                 waiting.append(active)
 
@@ -442,12 +489,12 @@ class Scheduler:
 
     def _commit(self) -> None:
         touched, self._touched = self._touched, {}
-        steps = [step for active in touched.values() if (step := active.gather()) is not None]
+        steps: Sequence[Step] = [step for active in touched.values() if (step := active.gather()) is not None]
         launches, self._launches = self._launches, []
         stops, self._stops = self._stops, []
         ended, self._ended = self._ended, []
         if steps:
-            self._commit_steps(steps)
+            steps = self._commit_steps(steps)
         launches = [launch for launch in launches if launch.run_id in self._runs]
         if launches:
             self._executor.submit(launches)
@@ -462,15 +509,16 @@ class Scheduler:
             self._parts.notifier.notify()
             self.wake()
 
-    def _commit_steps(self, steps: Sequence[Step]) -> None:
+    def _commit_steps(self, steps: Sequence[Step]) -> Sequence[Step]:
+        """Those that were committed; the runs of the others are held by another scheduler and dropped."""
         try:
-            self._store.commit(steps)
+            self._patience.ask(lambda: self._store.commit(steps))
         except LeaseLost:
-            for step in steps:
-                try:
-                    self._store.commit([step])
-                except LeaseLost:
-                    self._drop(step.run_id)
+            if len(steps) > 1:
+                return [done for step in steps for done in self._commit_steps([step])]
+            self._drop(steps[0].run_id)
+            return []
+        return steps
 
     def _drop(self, run_id: str) -> None:
         """Another scheduler holds the run: stop what it runs here and forget it."""
@@ -512,23 +560,24 @@ class Scheduler:
     # --- waiting ----------------------------------------------------------------------------------------------------
 
     def _look_is_due(self, now: int) -> bool:
-        return self._look_at is not None and self._look_at <= now
-
-    _look_at: int | None = None
+        return any(t is not None and t <= now for t in (self._look_at, self._net_at))
 
     def _seconds_to_next(self) -> float:
-        """Until the next timer, due schedule or foreign lease's end; a minute at most, as the net below."""
+        """Until the next timer, due schedule, foreign lease's end, or look for what nobody told of."""
         schedule = self._parts.pipelines.next_due()
         lease = self._store.wakes_at()
-        looks = [t for t in (schedule, lease) if t is not None]
-        self._look_at = min(looks) if looks else None
-        times = [t for t in (self._look_at, self._timers.next_due()) if t is not None]
-        if not times:
-            return 60.0
-        return max(0.0, min(60.0, (min(times) - self._clock.now()) / 1_000_000))
+        self._look_at = min((t for t in (schedule, lease) if t is not None), default=None)
+        now = self._clock.now()
+        times = (self._look_at, self._timers.next_due(), self._net_at, now + NET)
+        return max(0.0, (min(t for t in times if t is not None) - now) / 1_000_000)
 
     def _pause(self, seconds: float) -> None:
         with self._awake:
             if self._reports or self._store_changed or self._lost or self._stopping:
                 return
             self._awake.wait(seconds)
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait whatever happens meanwhile; whether to go on."""
+        with self._awake:
+            return not self._awake.wait_for(lambda: self._stopping, seconds)

@@ -62,6 +62,8 @@ class ExecutionStoreConformance:
         stored = execution.attempt(attempt.attempt_id)
         assert stored.reason == stored.detail == stored.worker == "NUL \\x00, half a pair \\udcff, snow \N{SNOWMAN}"
         assert execution.events(run.run_id)[0].payload == {"reason": odd}
+        assert execution.last_event(run.run_id) == 1
+        assert execution.last_event(samples.queued().run_id) == 0
 
     def test_a_run_is_found_by_the_beginning_or_end_of_its_id(
         self, execution: ExecutionStore, samples: Samples

@@ -236,6 +236,11 @@ class SqlExecutionStore:
         with self._database.read() as connection:
             return [rows.event_of(row) for row in connection.rows(_EVENTS, (run_id, after))]
 
+    def last_event(self, run_id: str) -> int:
+        with self._database.read() as connection:
+            row = connection.row("SELECT MAX(seq) FROM run_event WHERE run_id = ?", (run_id,))
+        return 0 if row is None or row[0] is None else row[0]
+
     def wakes_at(self) -> int | None:
         with self._database.read() as connection:
             row = connection.row(_WAKES_AT)
