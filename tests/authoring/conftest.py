@@ -12,6 +12,7 @@ from millrace.authoring import project_modules
 
 @pytest.fixture(autouse=True)
 def _no_active_project() -> Iterator[None]:
+    project_modules.deactivate()  # what an earlier module of this worker may have left active
     before = list(sys.path), list(sys.meta_path)
     yield
     project_modules.deactivate()

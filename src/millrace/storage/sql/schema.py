@@ -188,16 +188,6 @@ run_event = _table(
     _text("payload"),
 )
 
-instance = _table(
-    "instance",
-    _text("instance_id", key=True),
-    _text("kind"),
-    _text("host"),
-    Column("pid", Integer, nullable=False),
-    _text("version"),
-    _number("started_at"),
-    _number("heartbeat_at"),
-)
 
 # --- values and lineage ----------------------------------------------------------------------------------------
 

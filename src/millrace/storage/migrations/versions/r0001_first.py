@@ -17,7 +17,6 @@ depends_on = None
 def upgrade() -> None:
     _experiment()
     _import_failure()
-    _instance()
     _pipeline()
     _pipeline_run()
     _pipeline_version()
@@ -73,21 +72,6 @@ def _import_failure() -> None:
         sa.Column("traceback", Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "file", name="pk_import_failure"),
-        sqlite_with_rowid=False,
-    )
-
-
-def _instance() -> None:
-    op.create_table(
-        "instance",
-        sa.Column("instance_id", Text(), nullable=False),
-        sa.Column("kind", Text(), nullable=False),
-        sa.Column("host", Text(), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("version", Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.Column("heartbeat_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("instance_id", name="pk_instance"),
         sqlite_with_rowid=False,
     )
 
