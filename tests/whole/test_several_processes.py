@@ -92,6 +92,7 @@ def test_sigterm_ends_a_run_by_hand(installation: Installation) -> None:
     assert not marked(installation.mark)
 
 
+@pytest.mark.slow  # the lease of a run by hand lasts long; that of a service's below is the sample
 def test_a_service_goes_on_with_a_run_by_hand_that_was_killed(installation: Installation) -> None:
     file = installation.write("waiting.py", WAITS.format(here=str(installation.folder)))
     with run_by_hand(installation, file) as process:
