@@ -140,6 +140,12 @@ def _check_pipeline(graph: Graph) -> None:
                 where=where,
                 remedy="Change the annotation or the default.",
             )
+        if parameter.required and graph.schedule is not None:
+            raise GraphError(
+                f"parameter {parameter.name!r} of pipeline {graph.name!r} has no default, and a schedule gives none",
+                where=where,
+                remedy=f"Give {parameter.name} a default, or take the schedule away.",
+            )
 
 
 def _check_unique(graph: Graph) -> None:

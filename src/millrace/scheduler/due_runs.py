@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from millrace.core.errors import ConflictError
+import logging
+
+from millrace.core.errors import ConflictError, NotFoundError, UsageError
 from millrace.core.graph import Graph
 from millrace.core.parameters import bind_parameters
 from millrace.core.records import Pipeline, PipelineRun
 from millrace.core.states import RunState, RunTrigger
 from millrace.interfaces import ExecutionStore, Ids, PipelineStore
-from millrace.scheduler.schedules import DueRun, next_due_run
+from millrace.scheduler.schedules import DueRun, most_unfinished, next_due_run
 
 BURST = 100
-"""Runs that one pipeline may get queued in one step; a long catchup takes several steps and starves nobody."""
+"""Runs that one pipeline may get queued in one step, and have waiting beside those that may run at a time: a long
+catchup takes several steps, fills no database and starves nobody."""
+HELD_BACK = 1_000_000
+"""Microseconds until a pipeline is looked at again that has as many unfinished runs as it may."""
+
+_log = logging.getLogger("millrace.scheduler")
 
 
 def queue_due_runs(pipelines: PipelineStore, execution: ExecutionStore, ids: Ids, now: int) -> int:
@@ -23,7 +30,13 @@ def queue_due_runs(pipelines: PipelineStore, execution: ExecutionStore, ids: Ids
     queued = 0
     for pipeline in pipelines.due(now):
         graph = pipelines.version(pipeline.version).graph
-        queued += _queue(pipeline, graph, pipelines, execution, ids, now)
+        try:
+            queued += _queue(pipeline, graph, pipelines, execution, ids, now)
+        except NotFoundError:
+            continue  # its file was taken away a moment ago
+        except UsageError as error:
+            _log.error("the schedule of pipeline %r is off until the pipeline changes: %s", pipeline.name, error)
+            pipelines.set_next_due(pipeline.name, None)
     return queued
 
 
@@ -37,10 +50,15 @@ def _queue(
     pipeline: Pipeline, graph: Graph, pipelines: PipelineStore, execution: ExecutionStore, ids: Ids, now: int
 ) -> int:
     interval = _interval(execution.last_scheduled(pipeline.name))
+    most = most_unfinished(graph) or graph.max_active_runs + BURST
+    unfinished, _ = execution.runs(pipeline=pipeline.name, states=(RunState.QUEUED, RunState.RUNNING), limit=most)
     for count in range(BURST):
         due = next_due_run(graph, interval, now)
         if due is None or due.due_at > now:
             pipelines.set_next_due(pipeline.name, None if due is None else due.due_at)
+            return count
+        if len(unfinished) + count >= most:
+            pipelines.set_next_due(pipeline.name, now + HELD_BACK)
             return count
         interval = (due.data_interval_start, due.data_interval_end)
         following = next_due_run(graph, interval, now)

@@ -46,6 +46,11 @@ def next_due_run(graph: Graph, last: tuple[int, int] | None, now: int) -> DueRun
     )
 
 
+def most_unfinished(graph: Graph) -> int | None:
+    """How many runs the timetable itself lets be queued or under way; None when it has no say."""
+    return None if graph.schedule is None else timetable_from_json(graph.schedule).max_active_runs
+
+
 def manual_interval(graph: Graph, at: int) -> tuple[int, int] | None:
     """The data interval of a run that a person starts at ``at``: the latest whole one, if there is a schedule."""
     if graph.schedule is None:
