@@ -1,13 +1,15 @@
 """The state machine alone, over a graph of layers in which every task has the same out-degree.
 
 The shell around it is the least there can be: every task that is offered gets its slot, starts and succeeds, on a clock
-that only counts. In a process of its own: ``python -m benchmarks.state_machine TASKS TIMES`` prints events per second.
+that only counts. In a process of its own: ``python -m benchmarks.state_machine MANY FEW TIMES`` prints pairs of events
+per second, over many tasks and over few.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import statistics
 import sys
 import time
 
@@ -29,14 +31,14 @@ from millrace.core.states import RunState
 
 LAYER = 100
 OUT_DEGREE = 2
+SMALL_RUNS = 21
+"""A small run is over too soon to be timed once."""
 
 
 def measure(around: Surroundings) -> dict[str, list[float]]:
     sizes = around.sizes
-    many: list[float] = around.script("state_machine", sizes.machine, sizes.runs)
-    few: list[float] = around.script("state_machine", sizes.machine_small, sizes.runs)
-    growth = [less / more for less, more in zip(sorted(few), sorted(many), strict=True)]
-    return {"machine": many, "machine-growth": growth}
+    pairs: list[list[float]] = around.script("state_machine", sizes.machine, sizes.machine_small, sizes.runs)
+    return {"machine": [many for many, _ in pairs], "machine-growth": [few / many for many, few in pairs]}
 
 
 def layers(tasks: int) -> Graph:
@@ -75,9 +77,13 @@ def events_a_second(graph: Graph) -> float:
     return count / seconds
 
 
-def main(tasks: str, times: str) -> None:
-    graph = layers(int(tasks))
-    print(json.dumps([events_a_second(graph) for _ in range(int(times))]))
+def main(many: str, few: str, times: str) -> None:
+    large, small = layers(int(many)), layers(int(few))
+    pairs = []
+    for _ in range(int(times)):  # in turn, so that a machine that slows down slows both
+        rate = events_a_second(large)
+        pairs.append((rate, statistics.median(events_a_second(small) for _ in range(SMALL_RUNS))))
+    print(json.dumps(pairs))
 
 
 if __name__ == "__main__":
