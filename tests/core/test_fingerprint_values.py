@@ -173,3 +173,11 @@ def test_one_and_one_point_zero_are_a_change() -> None:
 def test_a_long_value_is_cut() -> None:
     new = CacheKey.from_json(KEY.to_json() | {"parameters": {"lr": 0.1, "name": "x" * 500, "none": None}})
     assert len(explain(KEY, new)[0].sentence()) < 120
+
+
+def test_what_is_nested_too_deeply_is_said_and_not_raised_from_the_interpreter() -> None:
+    value: object = 0
+    for _ in range(5_000):
+        value = [value]
+    with pytest.raises(UsageError, match="nested too deeply"):
+        digest_json(value)

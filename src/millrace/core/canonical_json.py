@@ -17,8 +17,11 @@ def canonical_json(value: object) -> bytes:
     ``Infinity`` and ``-Infinity``, as Python's own reader takes them. Anything else (bytes, sets, keys that are
     not text, objects) is a UsageError that says where it stands.
     """
-    plain = _plain(value, "")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    try:
+        plain = _plain(value, "")
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    except RecursionError:
+        raise UsageError("the value is nested too deeply", remedy="Pass it as an artifact.") from None
 
 
 def digest_json(value: object) -> str:
