@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from millrace.data.source_digest import UNREADABLE, source_digest
+from millrace.operations.source_digests import SourceDigests
 
 
 def test_a_file_is_known_by_its_bytes_alone(tmp_path: Path) -> None:
@@ -47,3 +48,16 @@ def test_content_does_not_move_between_files(tmp_path: Path) -> None:
 def test_what_cannot_be_read_has_a_digest_too(name: str, tmp_path: Path) -> None:
     (tmp_path / "file.csv").write_text("a")
     assert source_digest(tmp_path / name) == UNREADABLE
+
+
+def test_what_would_be_waited_for_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert source_digest(tmp_path / "pipe") == UNREADABLE
+    assert source_digest(tmp_path) == UNREADABLE
+    assert source_digest("/dev/zero") == UNREADABLE
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", "/dev/zero", "nowhere"])
+def test_a_path_that_cannot_be_read_is_equal_to_nothing(path: str) -> None:
+    digests = SourceDigests()
+    assert digests.digest(path) != digests.digest(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from millrace.data.atomic_output import file_digest, relative_name
@@ -25,7 +26,7 @@ def source_digest(path: str | os.PathLike[str]) -> str:
     try:
         if source.is_dir():
             return f"sha256:{_folder_digest(source)}"
-        return f"sha256:{file_digest(source)}"
+        return f"sha256:{_digest_of(source)[1]}"
     except (OSError, ValueError):  # ValueError: a name with a null character
         return UNREADABLE
 
@@ -40,9 +41,17 @@ def _folder_digest(folder: Path) -> str:
                 files[relative_name(file, folder)] = file
     digest = hashlib.sha256()
     for name in sorted(files):
-        size = files[name].stat().st_size
-        digest.update(f"{name}\0{size}\0{file_digest(files[name])}\n".encode(errors="surrogateescape"))
+        size, content = _digest_of(files[name])
+        digest.update(f"{name}\0{size}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
+
+
+def _digest_of(file: Path) -> tuple[int, str]:
+    """Size and digest. OSError for a pipe or a device: its end may never come."""
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{file} is not a file")
+    return status.st_size, file_digest(file)
 
 
 def _raise(error: OSError) -> None:

@@ -22,23 +22,22 @@ class SourceDigests:
         leads to a cache hit."""
         try:
             status = Path(path).stat()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a name with a null character, or half a surrogate pair
             return _unlike_any_other()
         if stat.S_ISDIR(status.st_mode):
-            return self._read(path)
+            digest = source_digest(path)
+            return _unlike_any_other() if digest == UNREADABLE else digest
         signature = (status.st_ino, status.st_size, status.st_mtime_ns)
         known = self._files.get(path)
         if known is not None and known[0] == signature:
             return known[1]
-        digest = self._read(path)
+        digest = source_digest(path)
+        if digest == UNREADABLE:
+            return _unlike_any_other()
         if len(self._files) >= _REMEMBERED:
             self._files.pop(next(iter(self._files)))
         self._files[path] = (signature, digest)
         return digest
-
-    def _read(self, path: str) -> str:
-        digest = source_digest(path)
-        return _unlike_any_other() if digest == UNREADABLE else digest
 
 
 def _unlike_any_other() -> str:
