@@ -6,7 +6,6 @@ attempts in processes of their own. The worker loads :mod:`millrace.testing.samp
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ import psutil
 import pytest
 
 from millrace.core.attempts import FailureKind, ResolvedArtifact, ResolvedInput, WrittenOutput
-from millrace.core.types import INLINE_LIMIT, Value
+from millrace.core.types import INLINE_LIMIT, Json, Value
 from millrace.testing.executor_bench import PATIENCE, ExecutorBench, Outcome
 from millrace.testing.sample_tasks import wait_for
 
@@ -42,6 +41,13 @@ def failed(outcome: Outcome, kind: FailureKind, *words: str) -> None:
     assert outcome.end.kind is kind, outcome.end
     for word in words:
         assert word in outcome.end.reason, outcome.end.reason
+
+
+def _nested(depth: int) -> Json:
+    value: Json = 0
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 class ExecutorConformance:
@@ -74,9 +80,7 @@ class ExecutorConformance:
     def test_any_json_comes_through(self, bench: ExecutorBench, value: object) -> None:
         assert bench.run("echo", {"value": value}).values == {"return_value": value}
 
-    @pytest.mark.parametrize(
-        "value", [float("nan"), float("-inf"), 2**70, "\ud800", functools.reduce(lambda x, _: [x], range(300), 0)]
-    )
+    @pytest.mark.parametrize("value", [float("nan"), float("-inf"), 2**70, "\ud800", _nested(300)])
     def test_what_json_has_no_common_spelling_for_reaches_the_task(self, bench: ExecutorBench, value: object) -> None:
         outcome = bench.run(
             "describe",
@@ -156,10 +160,11 @@ class ExecutorConformance:
     def test_failing_for_good(self, bench: ExecutorBench) -> None:
         failed(bench.run("fail_without_retry"), FailureKind.NO_RETRY, "the file is not for us")
 
-    @pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 0), (None, 0), ("bye", 1)])
+    @pytest.mark.parametrize(("code", "exit_code"), [(3, 3), (0, 0), (None, 0), ("bye", 1), (2**70 + 7, 7), (-1, 255)])
     def test_sys_exit(self, bench: ExecutorBench, code: object, exit_code: int) -> None:
         outcome = bench.run("leave", {"code": code})
-        failed(outcome, FailureKind.EXITED, "sys.exit(" + ("" if code is None else repr(code)) + ")")
+        shown = "" if code is None else repr(exit_code if isinstance(code, int) else code)
+        failed(outcome, FailureKind.EXITED, f"sys.exit({shown})")
         assert outcome.end.exit_code == exit_code
 
     def test_memory_error(self, bench: ExecutorBench) -> None:

@@ -124,8 +124,7 @@ class _Attempt:
 
     def kind_of(self, error: BaseException) -> tuple[FailureKind, int | None]:
         if isinstance(error, SystemExit):
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
-            return FailureKind.EXITED, code
+            return FailureKind.EXITED, _exit_code(error)
         if isinstance(error, KeyboardInterrupt):
             return FailureKind.CANCELLED, None
         if isinstance(error, MemoryError):
@@ -137,9 +136,16 @@ class _Attempt:
         return FailureKind.RAISED, None
 
 
+def _exit_code(error: SystemExit) -> int:
+    """As the operating system would give it on: its lowest eight bits."""
+    return error.code & 0xFF if isinstance(error.code, int) else int(error.code is not None)
+
+
 def _described(error: BaseException, launch: Launch) -> str:
     if isinstance(error, SystemExit):
-        shown = repr(error.code) if isinstance(error.code, int | str) else ""
+        shown = str(_exit_code(error)) if isinstance(error.code, int) else ""
+        if isinstance(error.code, str):
+            shown = repr(error.code)
         return f"user code called sys.exit({shown}) before it returned"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted from the keyboard"
