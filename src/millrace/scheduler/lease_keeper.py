@@ -10,7 +10,8 @@ from millrace.interfaces import Clock, ExecutionStore
 
 
 class LeaseKeeper:
-    """Every third of ``ttl`` (microseconds) renews what ``held()`` names; ``lost`` is told which could not be renewed.
+    """Every third of ``ttl`` (microseconds) renews what ``held()`` names; ``lost`` is told which could not be renewed,
+    and ``renewed`` that it was tried.
 
     A renewal that the database refuses for the moment is tried again: until the lease ends nothing is lost.
     """
@@ -24,6 +25,7 @@ class LeaseKeeper:
         *,
         held: Callable[[], Sequence[str]],
         lost: Callable[[Sequence[str]], None],
+        renewed: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -31,6 +33,7 @@ class LeaseKeeper:
         self._ttl = ttl
         self._held = held
         self._lost = lost
+        self._renewed = renewed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="millrace-leases", daemon=True)
 
@@ -53,3 +56,4 @@ class LeaseKeeper:
             gone = [run_id for run_id in held if run_id not in kept]
             if gone:
                 self._lost(gone)
+            self._renewed()

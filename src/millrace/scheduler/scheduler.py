@@ -107,6 +107,10 @@ class Scheduler:
         self._launches: list[Launch] = []
         self._stops: list[tuple[str, str]] = []
         self._ended: list[ActiveRun] = []
+        self._driving = False
+        """Nobody tells of changes then: the thread that renews the lease makes it look for a cancel."""
+        self._committing = False
+        """Whether memory may be ahead of the store."""
         self._adopting: tuple[str, ...] = ()
         """Leased, and not yet among the runs: a large one takes a while to read."""
         self._look_at: int | None = None
@@ -123,6 +127,7 @@ class Scheduler:
             parts.lease,
             held=lambda: [*self._adopting, *self._runs],
             lost=self._leases_lost,
+            renewed=self._leases_renewed,
         )
 
     # --- the loop ---------------------------------------------------------------------------------------------------
@@ -149,8 +154,9 @@ class Scheduler:
     def drive(self, record: PipelineRun, version: PipelineVersion) -> None:
         """Bring one run, created with its lease held by this scheduler, to its end in this thread."""
         self._versions[version.version] = version
-        self._adopt(record)
+        self._driving = True
         try:
+            self._adopt(record)
             while record.run_id in self._runs:
                 self.step(look=False)
                 deadline = self._clock.now() + 3_000
@@ -224,6 +230,10 @@ class Scheduler:
         with self._awake:
             self._lost.extend(run_ids)
             self._awake.notify()
+
+    def _leases_renewed(self) -> None:
+        if self._driving:
+            self.wake()
 
     def _take_report(self, report: AttemptReport) -> None:
         active = self._runs.get(report.run_id)
@@ -488,6 +498,7 @@ class Scheduler:
     # --- committing and acting --------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
+        self._committing = True
         touched, self._touched = self._touched, {}
         steps: Sequence[Step] = [step for active in touched.values() if (step := active.gather()) is not None]
         launches, self._launches = self._launches, []
@@ -495,6 +506,7 @@ class Scheduler:
         ended, self._ended = self._ended, []
         if steps:
             steps = self._commit_steps(steps)
+        self._committing = False
         launches = [launch for launch in launches if launch.run_id in self._runs]
         if launches:
             self._executor.submit(launches)
@@ -546,16 +558,29 @@ class Scheduler:
 
     def _interrupt(self, run_id: str) -> None:
         """The thread that drives a run is being left by an exception (Ctrl-C): end the run as cancelled."""
-        active = self._runs.get(run_id)
-        if active is None:
-            return
         try:
-            # before the report of the attempt that was interrupted, which would otherwise end the run as failed
-            self._apply(active, CancelRequested(self._clock.now(), "interrupted"))
-            self._commit()
-            self.step(look=False)
+            if self._committing:
+                self._start_over(run_id)
+            else:
+                self.step(look=False)
+            active = self._runs.get(run_id)
+            if active is not None:
+                self._apply(active, CancelRequested(self._clock.now(), "interrupted"))
+                self._commit()
+                self.step(look=False)
         except StorageError:
             self._drop(run_id)
+
+    def _start_over(self, run_id: str) -> None:
+        """Go on from what the store holds of a run."""
+        self._drop(run_id)
+        self._work.clear()
+        self._launches.clear()
+        self._stops.clear()
+        self._ended.clear()
+        record = self._store.run(run_id)
+        if not record.state.ended:
+            self._adopt(record)
 
     # --- waiting ----------------------------------------------------------------------------------------------------
 
