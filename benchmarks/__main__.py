@@ -25,7 +25,7 @@ GROUPS: tuple[tuple[tuple[str, ...], Measure], ...] = (
     (("run-cold", "run-again"), cold.measure_run),
     (("up-healthy",), starting.measure_healthy),
     (("idle-cpu", "idle-memory"), starting.measure_idle),
-    (("import",), cold.measure_import),
+    (("import", "import-names"), cold.measure_import),
     (("help",), cold.measure_help),
     (("machine", "machine-growth"), state_machine.measure),
 )

@@ -106,6 +106,7 @@ _ALL = (
     Figure("idle-cpu", "`millrace up` idle: CPU of one core, all its processes", "%", 0.5, peers="Airflow: 12 %"),
     Figure("idle-memory", "`millrace up` idle: memory (PSS of all its processes)", "MB", 250.0, peers="1,030 MB"),
     Figure("import", "`import millrace`, without the interpreter's own start", "s", 0.15, peers="airflow: 3.7 s"),
+    Figure("import-names", "`from millrace import DAG, pipeline, task`, which loads what a pipeline file needs", "s"),
     Figure("help", "`millrace --help`, whole process", "s"),
     Figure(
         "machine",
