@@ -82,8 +82,9 @@ class Registrar:
         self.pipelines.register(version, source=file, next_due_at=due, now=now)
         return version
 
-    def version_of(self, description: Mapping[str, Json]) -> PipelineVersion:
-        """The version that a description stands for; its snapshot is published, nothing else is written."""
+    def version_of(self, description: Mapping[str, Json], *, publish: bool = True) -> PipelineVersion:
+        """The version that a description stands for; its snapshot is published, nothing else is written. Without
+        ``publish`` nothing at all: such a version is for looking at, not for running."""
         graph = Graph.from_json(description["graph"])
         snapshot = description.get("snapshot")
         return PipelineVersion(
@@ -94,7 +95,7 @@ class Registrar:
                 file=description["file"],
                 pipeline=graph.name,
                 version=description["version"],
-                snapshot=None if snapshot is None else self._publish(snapshot),
+                snapshot=self._publish(snapshot) if publish and snapshot is not None else None,
             ),
             code_fingerprints=description["code_fingerprints"],
             environment=description["environment"],

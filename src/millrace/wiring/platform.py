@@ -63,11 +63,11 @@ class Platform:
         return document
 
     def plan(self, file: Path, pipeline: str | None, params: Mapping[str, str]) -> Plan:
-        """What a run would take from the cache. Writes nothing but the code snapshot."""
+        """What a run would take from the cache. Writes nothing."""
         found = self._find(file, pipeline)
         stores = self.stores
         registrar = Registrar(stores.pipelines, stores.execution, stores.artifacts, stores.notifier, stores.clock)
-        version = registrar.version_of(description_of(found))
+        version = registrar.version_of(description_of(found), publish=False)
         bound = bind_parameters(found.graph, parse_parameters(found.graph, params))
         return Planner(stores.execution, stores.clock, stores.ids, stores.source_digests.digest).plan(version, bound)
 
