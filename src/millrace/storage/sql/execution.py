@@ -106,12 +106,14 @@ class SqlExecutionStore:
 
     def renew(self, owner: str, run_ids: Sequence[str], *, now: int, ttl: int) -> list[str]:
         with self._database.write() as connection:
+            _lock_in_order(connection, run_ids)
             sql = _RENEW.format(among=connection.among)
             held = {row[0] for row in connection.rows(sql, (now + ttl, owner, connection.array(run_ids)))}
         return [run_id for run_id in run_ids if run_id in held]
 
     def release(self, owner: str, run_ids: Sequence[str]) -> None:
         with self._database.write() as connection:
+            _lock_in_order(connection, run_ids)
             connection.change(_RELEASE.format(among=connection.among), (owner, connection.array(run_ids)))
 
     def last_scheduled(self, pipeline: str) -> PipelineRun | None:
@@ -245,6 +247,13 @@ class SqlExecutionStore:
         with self._database.read() as connection:
             row = connection.row(_WAKES_AT)
         return None if row is None else row[0]
+
+
+def _lock_in_order(connection: Connection, run_ids: Sequence[str]) -> None:
+    """As a commit locks the runs of its steps: in another order the two would wait for each other."""
+    if not connection.sqlite:
+        sql = f"SELECT 1 FROM pipeline_run WHERE run_id {connection.among} ORDER BY run_id{connection.lock_rows}"  # noqa: S608 -- constants
+        connection.rows(sql, (connection.array(run_ids),))
 
 
 def _listing(
