@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from millrace.core.attempts import Launch
+from millrace.core.errors import StorageError
 from millrace.core.types import Json
 from millrace.executors.local import LocalExecutor
 from millrace.interfaces import TaskServices
@@ -88,9 +89,12 @@ class Service:
     def health(self) -> Json:
         """``ok`` when every part is up, ``starting`` until then, ``failing`` when one has died."""
         parts: dict[str, Json] = {
-            "database": {"status": "ok"},
+            "database": self._database(),
             "scheduler": self._part("scheduler", {"active_runs": self._scheduler.active}),
-            "workers": {"status": "ok", "parallelism": self._settings.parallelism},
+            "workers": {
+                "status": "ok" if self._executor.alive else "failing",
+                "parallelism": self._settings.parallelism,
+            },
             "pipelines": self._part("pipelines", {"folder": str(self._settings.pipelines)}),
         }
         if parts["pipelines"]["status"] == "ok" and not self._folder.first_scan.is_set():
@@ -98,6 +102,14 @@ class Service:
         states = {part["status"] for part in parts.values()}
         status = "failing" if "failing" in states else "starting" if "starting" in states else "ok"
         return {"status": status, "parts": parts, "version": __version__}
+
+    def _database(self) -> dict[str, Json]:
+        try:
+            with self._stores.database.read() as connection:
+                connection.row("SELECT version_num FROM alembic_version")
+        except StorageError as error:
+            return {"status": "failing", "reason": error.message}
+        return {"status": "ok"}
 
     def _part(self, name: str, more: dict[str, Json]) -> dict[str, Json]:
         if name in self._failures:

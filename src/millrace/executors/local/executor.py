@@ -70,9 +70,14 @@ class LocalExecutor:
         self._thread = threading.Thread(target=self._loop.run, name="millrace-executor", daemon=True)
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it takes launches: it was started, was not closed and has not died."""
+        return self._loop is not None and self._thread is not None and self._thread.is_alive()
+
     def slots(self) -> int:
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not thread.is_alive():
+        loop = self._loop
+        if loop is None or not self.alive:
             return 0
         return max(0, self._settings.parallelism * (1 + loop.depth) - len(loop.open))
 
