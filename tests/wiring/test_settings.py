@@ -190,9 +190,22 @@ def test_an_unreadable_file_is_said(tmp_path: Path) -> None:
 
 
 def test_the_password_is_not_shown() -> None:
-    assert without_password("postgresql://u:a@b@h/d") != "postgresql://u:a@b@h/d"
+    for url in (
+        "postgresql://u:s3cret@h/d",
+        "postgresql://u:s3/cret@h/d",
+        "postgresql://u:s3@s3@h/d",
+        "postgresql://u:s3 s3@h/d",
+        "postgresql://:s3cret@h:5432/d",
+        "postgresql://h/d?user=u&password=s3cret",
+        "postgresql://h/d?password=s3cret&sslpassword=s3",
+    ):
+        assert "s3" not in without_password(url)
+        assert without_password(url).startswith("postgresql://")
+    for url in ("postgresql://h:5432/d", "postgresql://u@h/d", "sqlite:////srv/a:b@c/x.db"):
+        assert without_password(url) == url
     settings = load(Path("/x"), database="postgresql://user:s3cret@host/db")
     assert "s3cret" not in repr(settings)
+    assert "s3cret" not in repr(load(Path("/x"), artifacts="sftp://user:s3cret@host/folder"))
 
 
 @given(st.text(max_size=30))

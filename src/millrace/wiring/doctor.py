@@ -15,7 +15,7 @@ from millrace.core.errors import MillraceError
 from millrace.storage.sql.upgrade import status
 from millrace.version import __version__
 from millrace.wiring.parsing import Parser
-from millrace.wiring.settings import Settings
+from millrace.wiring.settings import Settings, without_password
 
 _LEAST_FREE = 1 << 30
 """Bytes below which a disk is called nearly full."""
@@ -82,7 +82,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _artifacts(settings: Settings) -> Iterator[Finding]:
     root = settings.artifacts
     if "://" in root:
-        yield Finding("artifacts", True, f"{root} (not tried: that would write)")
+        yield Finding("artifacts", True, f"{without_password(root)} (not tried: that would write)")
         return
     folder = _nearest(Path(root))
     ok = os.access(folder, os.W_OK | os.X_OK)

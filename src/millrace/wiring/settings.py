@@ -38,7 +38,7 @@ class Settings:
     home: Path
     pipelines: Path
     database: str = attrs.field(repr=lambda url: repr(without_password(url)))
-    artifacts: str
+    artifacts: str = attrs.field(repr=lambda url: repr(without_password(url)))
     """An absolute folder or an fsspec URL."""
     host: str
     port: int
@@ -94,7 +94,8 @@ def _cores() -> int:
 
 def without_password(url: str) -> str:
     """``url`` as it may be shown."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", url)
+    shown = re.sub(r"(://[^:/?#@\s]*):.*@", r"\1:***@", url, flags=re.DOTALL)
+    return re.sub(r"([?&]\w*password=)[^&]*", r"\1***", shown)
 
 
 # --- sources ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@ purpose."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from millrace.worker.process import connect, serve
 
 def main() -> None:
     channel = connect()
+    os.environ.pop("MILLRACE_DATABASE", None)  # with its password: not for tasks, nor for what they start and log
     # After connecting: a parent that dies while these are imported takes this process with it.
     from millrace.authoring.snapshot_loader import SnapshotCodeLoader  # lazy: see above
     from millrace.storage.clock import SystemClock  # lazy: see above

@@ -41,7 +41,8 @@ class PostgresBackend:
         # A read is one round trip then, not three; READ COMMITTED gives each statement its own snapshot anyway.
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
-        self.address = self.engine.url.render_as_string(hide_password=True).replace("+psycopg", "", 1)
+        shown = self.engine.url.difference_update_query(["password", "sslpassword"])
+        self.address = shown.render_as_string(hide_password=True).replace("+psycopg", "", 1)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
