@@ -164,8 +164,8 @@ class ExecutionStore(Protocol):
     ) -> tuple[list[PipelineRun], str | None]:
         """Newest first, and the cursor of the next page."""
 
-    def task_runs(self, run_id: str) -> list[TaskRun]:
-        """In the graph's order of tasks."""
+    def task_runs(self, run_id: str, task_id: str | None = None) -> list[TaskRun]:
+        """In the graph's order of tasks; of one task alone if it is named."""
 
     def task_run(self, task_run_id: str) -> TaskRun: ...
 
@@ -356,7 +356,7 @@ class LogStore(Protocol):
     def append(self, attempt_id: str, lines: Iterable[str]) -> None: ...
 
     def read(self, attempt_id: str, *, after: int = 0) -> tuple[str, int]:
-        """Text from byte ``after`` (whole lines), and the offset to go on from."""
+        """Text from byte ``after`` (whole lines, some megabytes at most), and the offset to go on from."""
 
 
 # --- running attempts --------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from millrace.core.errors import ArtifactCorrupt, StorageError
 from millrace.storage.artifacts import LocalArtifactStore
-from millrace.storage.logs import FileLogStore
+from millrace.storage.logs import PART, FileLogStore
 from millrace.storage.object_artifacts import FsspecArtifactStore
 from millrace.testing.artifact_conformance import (
     ArtifactStoreConformance,
@@ -160,6 +160,20 @@ class TestFileLogs(LogStoreConformance):
         store = FileLogStore(tmp_path / "logs")
         yield store
         store.close()
+
+    def test_a_long_log_is_read_in_parts(self, logs: FileLogStore) -> None:
+        lines = [str(number) * 1000 for number in range(5_000)] + ["x" * (PART + 5), "end"]
+        logs.append("attempt-1", lines)
+        after = 0
+        parts = []
+        while True:
+            text, after = logs.read("attempt-1", after=after)
+            if not text:
+                break
+            assert len(text) <= 2 * PART
+            assert text.endswith("\n")
+            parts.append(text)
+        assert "".join(parts) == "".join(line + "\n" for line in lines)
 
     def test_a_part_of_a_line_waits_for_its_end(self, logs: FileLogStore, tmp_path: Path) -> None:
         logs.append("attempt-1", ["whole"])

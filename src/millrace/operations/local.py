@@ -183,13 +183,13 @@ class LocalOperations:
 
     def _find(self, run_id: str, task_id: str) -> tuple[PipelineRun, TaskRun]:
         run = self._parts.execution.run(run_id)
-        task_runs = {t.task_id: t for t in self._parts.execution.task_runs(run.run_id)}
-        if task_id not in task_runs:
+        found = self._parts.execution.task_runs(run.run_id, task_id)
+        if not found:
             known = [t.task_id for t in self._parts.pipelines.version(run.version).graph.tasks]
             if task_id in known:
                 raise ConflictError(f"run {run.run_id} has not started yet, so task {task_id!r} has no state")
             raise NotFoundError("task", task_id, known, where=f"run {run.run_id} of pipeline {run.pipeline!r}")
-        return run, task_runs[task_id]
+        return run, found[0]
 
     # --- artifacts ----------------------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ class Replayer:
 
     def _origin(self, run: PipelineRun, task_id: str) -> TaskRun:
         """The task run that really ran: the one that a cached one was taken from."""
-        found = next((t for t in self.execution.task_runs(run.run_id) if t.task_id == task_id), None)
+        found = next(iter(self.execution.task_runs(run.run_id, task_id)), None)
         if found is None:
             raise ConflictError(f"run {run.run_id} never started, so task {task_id!r} has nothing to replay")
         return found if found.cached_from is None else self.execution.task_run(found.cached_from)

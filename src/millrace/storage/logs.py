@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from millrace.core.errors import StorageError
 
+PART = 8 * 1024 * 1024
+"""Bytes that one ``read`` gives at most, unless a single line is longer: a log may be larger than the memory."""
 _OPEN_FILES = 64
 _ATTEMPT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -46,7 +48,9 @@ class FileLogStore:
         try:
             with self._path(attempt_id).open("rb") as file:
                 file.seek(after)
-                content = file.read()
+                content = file.read(PART)
+                while b"\n" not in content and (more := file.read(PART)):
+                    content += more
         except FileNotFoundError:
             return "", after
         except OSError as error:

@@ -348,6 +348,9 @@ class ExecutionStoreConformance:
         runs = [samples.leased() for _ in range(5)]
         execution.commit([self.whole_step(samples, r) for r in runs])
         assert all(len(execution.task_runs(r.run_id)) == 2 for r in runs)
+        first, second = execution.task_runs(runs[0].run_id)
+        assert execution.task_runs(runs[0].run_id, second.task_id) == [second] != [first]
+        assert execution.task_runs(runs[0].run_id, "nothing") == []
 
     def test_steps_of_several_threads_are_all_there(self, execution: ExecutionStore, samples: Samples) -> None:
         runs = [samples.leased() for _ in range(4)]

@@ -182,9 +182,10 @@ class SqlExecutionStore:
         page = [rows.pipeline_run_of(row) for row in found[:limit]]
         return page, page[-1].run_id if len(found) > limit else None
 
-    def task_runs(self, run_id: str) -> list[TaskRun]:
+    def task_runs(self, run_id: str, task_id: str | None = None) -> list[TaskRun]:
+        condition, parameters = ("", (run_id,)) if task_id is None else ("AND task_id = ?", (run_id, task_id))
         with self._database.read() as connection:
-            found = connection.rows(f"{_TASK_RUN} WHERE run_id = ? ORDER BY position", (run_id,))
+            found = connection.rows(f"{_TASK_RUN} WHERE run_id = ? {condition} ORDER BY position", parameters)
         return [rows.task_run_of(row) for row in found]
 
     def task_run(self, task_run_id: str) -> TaskRun:
