@@ -9,9 +9,8 @@ Who may write what
     An *attempt* has a fencing token, one higher than the attempt before it. A report with an older token changes
     nothing.
     An attempt publishes its outputs below a folder of its own and reports them; only the commit of that report makes
-    them live, so what a fenced attempt wrote is never seen. Folders that no live artifact names are swept by the
-    store's
-    owner.
+    them live, so what a fenced attempt wrote is never seen. Folders that no live artifact names are swept by
+    ``operations.sweep``.
 
     Workers have no database. A task reaches the platform through :class:`TaskServices` only.
 """

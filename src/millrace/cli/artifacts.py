@@ -81,6 +81,22 @@ def show_lineage(
     print_table(rows, columns, plain=session.plain, empty=empty)
 
 
+@verb(artifacts, "sweep", help="Remove what attempts that were killed or fenced off have left in the artifact store.")
+def sweep_artifacts(
+    session: Session,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed; remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    with session.platform() as platform:
+        folders = platform.sweep(remove=not dry_run)
+    if as_json:
+        print_json({"removed": [] if dry_run else folders, "found": folders})
+        return
+    for folder in folders:
+        print(folder)
+    print(f"{len(folders)} {'folder' if len(folders) == 1 else 'folders'} {'to remove' if dry_run else 'removed'}")
+
+
 def _words(node: Json) -> str:
     """A node in a cell: an artifact's type and id, an attempt's task, number and run."""
     if node["kind"] == "artifact":

@@ -21,6 +21,7 @@ from millrace.operations.documents import run_document
 from millrace.operations.plan import Plan, Planner
 from millrace.operations.registration import Registrar
 from millrace.operations.replay import Debugger, Replayer, ReplayResult
+from millrace.operations.sweep import Sweeper
 from millrace.storage.artifacts import LocalArtifactStore
 from millrace.wiring.descriptions import description_of
 from millrace.wiring.in_process import run_in
@@ -70,6 +71,12 @@ class Platform:
         version = registrar.version_of(description_of(found), publish=False)
         bound = bind_parameters(found.graph, parse_parameters(found.graph, params))
         return Planner(stores.execution, stores.clock, stores.ids, stores.source_digests.digest).plan(version, bound)
+
+    def sweep(self, *, remove: bool) -> list[str]:
+        """Folders of the artifact store that attempts left behind; with ``remove`` they are deleted."""
+        stores = self.stores
+        sweeper = Sweeper(stores.execution, stores.index, stores.registry, stores.artifacts, stores.clock)
+        return sweeper.sweep(remove=remove)
 
     def _find(self, file: Path, name: str | None) -> Pipeline:
         """The pipeline of ``file`` by name; without a name its only one. A file in the pipelines folder is loaded from
