@@ -13,6 +13,7 @@ from millrace.core.events import event_from_log
 from millrace.core.graph import Graph
 from millrace.core.records import PipelineRun, Step
 from millrace.core.states import RunState
+from millrace.interfaces import LeaseLost
 from millrace.scheduler.scheduler import Scheduler
 from millrace.testing.manual_executor import ManualExecutor
 from millrace.testing.simulation import replay, states
@@ -90,3 +91,19 @@ def test_a_cancel_from_another_process_is_seen_between_two_tasks(bench: Bench) -
     scheduler.drive(record, bench.pipelines.version(record.version))
     scheduler.close()
     assert bench.execution.run(record.run_id).state is RunState.CANCELLED
+
+
+def test_a_run_that_was_taken_over_is_not_passed_off_as_done(bench: Bench) -> None:
+    scheduler, record = driven(bench, CHAIN)
+    other, _ = bench.scheduler("other")
+
+    def oversleep() -> None:
+        bench.clock.advance(seconds=60)
+        other.step(look=True)
+
+    assert isinstance(scheduler._executor, Succeeding)
+    scheduler._executor.on_third = oversleep
+    with pytest.raises(LeaseLost, match="took run .* over"):
+        scheduler.drive(record, bench.pipelines.version(record.version))
+    assert other.active == 1
+    assert bench.execution.run(record.run_id).state is RunState.RUNNING

@@ -109,6 +109,8 @@ class Scheduler:
         self._ended: list[ActiveRun] = []
         self._driving = False
         """Nobody tells of changes then: the thread that renews the lease makes it look for a cancel."""
+        self._dropped = False
+        """Whether a run was left to another scheduler."""
         self._committing = False
         """Whether memory may be ahead of the store."""
         self._adopting: tuple[str, ...] = ()
@@ -152,7 +154,8 @@ class Scheduler:
                 self._pause(seconds)
 
     def drive(self, record: PipelineRun, version: PipelineVersion) -> None:
-        """Bring one run, created with its lease held by this scheduler, to its end in this thread."""
+        """Bring one run, created with its lease held by this scheduler, to its end in this thread. LeaseLost when
+        another scheduler holds it in the end."""
         self._versions[version.version] = version
         self._driving = True
         try:
@@ -170,6 +173,11 @@ class Scheduler:
         except BaseException:
             self._interrupt(record.run_id)
             raise
+        if self._dropped:
+            raise LeaseLost(
+                f"another process took run {record.run_id} over: this one was stopped for longer than its lease",
+                remedy=f"It goes on there: millrace runs show {record.run_id}",
+            )
 
     def wake(self) -> None:
         """Something changed in the store."""
@@ -537,6 +545,7 @@ class Scheduler:
         active = self._runs.pop(run_id, None)
         if active is None:
             return
+        self._dropped = True
         self._touched.pop(run_id, None)
         for attempt in active.attempts.values():
             self._executor.stop(attempt.attempt_id, "another scheduler took the run over")
