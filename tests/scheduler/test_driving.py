@@ -103,7 +103,7 @@ def test_a_run_that_was_taken_over_is_not_passed_off_as_done(bench: Bench) -> No
 
     assert isinstance(scheduler._executor, Succeeding)
     scheduler._executor.on_third = oversleep
-    with pytest.raises(LeaseLost, match="took run .* over"):
+    with pytest.raises(LeaseLost, match=r"took run .* over"):
         scheduler.drive(record, bench.pipelines.version(record.version))
     assert other.active == 1
     assert bench.execution.run(record.run_id).state is RunState.RUNNING
