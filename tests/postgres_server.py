@@ -23,6 +23,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -111,6 +112,17 @@ class PostgresServer:
             self._process.wait()
             self._process = None
         self._remove_folder()
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Away while the block runs; then there again, on the same port."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        try:
+            yield
+        finally:
+            assert self._start_on(self.port), self._log.read_text()
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
