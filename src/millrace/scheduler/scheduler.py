@@ -570,10 +570,9 @@ class Scheduler:
         try:
             if self._committing:
                 self._start_over(run_id)
-            else:
-                self.step(look=False)
             active = self._runs.get(run_id)
             if active is not None:
+                # before the report of the attempt that was interrupted, which would otherwise end the run as failed
                 self._apply(active, CancelRequested(self._clock.now(), "interrupted"))
                 self._commit()
                 self.step(look=False)
