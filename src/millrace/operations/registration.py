@@ -121,6 +121,8 @@ class Registrar:
     def _publish(self, snapshot: Json) -> str:
         text = json.dumps(snapshot, sort_keys=True, separators=(",", ":")).encode()
         uri = f"{self.artifacts.root}/{SNAPSHOTS}/{hashlib.sha256(text).hexdigest()}.json"
+        if self.artifacts.exists(uri) and self.artifacts.fetch(uri).read_bytes() != text:
+            self.artifacts.delete(uri)  # it was damaged
         if not self.artifacts.exists(uri):
             with tempfile.TemporaryDirectory(prefix="millrace-") as folder:
                 local = Path(folder, "snapshot.json")

@@ -26,6 +26,7 @@ from millrace.storage.artifacts import LocalArtifactStore
 from millrace.wiring.descriptions import description_of
 from millrace.wiring.in_process import run_in
 from millrace.wiring.settings import Settings
+from millrace.wiring.snapshots import snapshot_reader
 from millrace.wiring.stores import Stores, open_stores
 
 
@@ -94,7 +95,7 @@ class Platform:
             index=stores.index,
             artifacts=stores.artifacts,
             scratch=LocalArtifactStore,
-            loader=SnapshotCodeLoader(lambda uri: stores.artifacts.fetch(uri).read_bytes()),
+            loader=SnapshotCodeLoader(snapshot_reader(stores.artifacts)),
             clock=stores.clock,
             ids=stores.ids,
         )

@@ -17,9 +17,10 @@ def main() -> None:
     from millrace.authoring.snapshot_loader import SnapshotCodeLoader  # lazy: see above
     from millrace.storage.clock import SystemClock  # lazy: see above
     from millrace.wiring.artifact_root import open_artifacts  # lazy: see above
+    from millrace.wiring.snapshots import snapshot_reader  # lazy: see above
 
     artifacts = open_artifacts(sys.argv[1], Path(sys.argv[2]))
-    loader = SnapshotCodeLoader(lambda uri: artifacts.fetch(uri).read_bytes())
+    loader = SnapshotCodeLoader(snapshot_reader(artifacts))
     serve(channel, loader, artifacts, SystemClock())
 
 
