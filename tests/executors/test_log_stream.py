@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.executors.local.log_stream import LINE_LIMIT, LogStream
-from millrace.executors.log_stamps import as_shown, stamp
+from millrace.executors.attempt_logs import AttemptLogs
+from millrace.executors.local.log_stream import LogStream
+from millrace.executors.log_stamps import LINE_LIMIT, as_shown, pending, stamp
+from millrace.executors.output_tee import OutputTee
+from millrace.storage.logs import FileLogStore
 from millrace.worker.surroundings import MARKER
 
 
@@ -97,3 +101,23 @@ def test_progress_bars(line: str, shown: str) -> None:
 def test_stamps_are_utc_to_the_microsecond() -> None:
     assert stamp(0) == "1970-01-01T00:00:00.000000Z "
     assert stamp(1_767_225_600_000_001) == "2026-01-01T00:00:00.000001Z "
+
+
+@given(st.text("a\r", max_size=8), st.text("b\r", max_size=8))
+def test_nothing_that_is_shown_later_is_forgotten(part: str, rest: str) -> None:
+    assert as_shown(pending(part) + rest) == as_shown(part + rest)
+
+
+def test_what_a_task_prints_without_a_newline_does_not_pile_up(tmp_path: Path) -> None:
+    store = FileLogStore(tmp_path)
+    tee = OutputTee(AttemptLogs(store), "attempt", CountingClock())
+    for number in range(200_000):
+        tee.add(f"\r{number:>20} of 200000 and a long description of what is done")
+    assert sum(map(len, tee._parts)) < 1_000
+    for _ in range(LINE_LIMIT + 10):
+        tee.add(".")
+    tee.add("\nend\n")
+    lines = [line.split("Z ", 1)[1] for line in store.read("attempt")[0].splitlines()]
+    assert lines[-1] == "end"
+    assert max(map(len, lines)) <= LINE_LIMIT + 1
+    store.close()

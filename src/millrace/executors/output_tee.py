@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from millrace.executors.attempt_logs import AttemptLogs
-from millrace.executors.log_stamps import as_shown, stamp
+from millrace.executors.log_stamps import LINE_LIMIT, as_shown, pending, stamp
 from millrace.interfaces import Clock
 
 
@@ -42,10 +42,20 @@ class OutputTee:
         self._logs = logs
         self._attempt_id = attempt_id
         self._clock = clock
-        self._partial = ""
+        self._parts: list[str] = []
+        """Of the line that is being printed."""
+        self._length = 0
 
     def add(self, text: str) -> None:
-        *lines, self._partial = (self._partial + text).split("\n")
+        self._parts.append(text)
+        self._length += len(text)
+        if "\n" not in text and "\r" not in text and self._length <= LINE_LIMIT:
+            return  # joined when it has to be: a line may be printed character by character
+        *lines, rest = "".join(self._parts).split("\n")
+        if len(rest) > LINE_LIMIT:
+            lines, rest = [*lines, rest], ""
+        self._parts = [pending(rest)]
+        self._length = len(self._parts[0])
         if lines:
             self._append(lines)
 
@@ -57,8 +67,9 @@ class OutputTee:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         sys.stdout, sys.stderr = self._out, self._err
-        if self._partial:
-            self._append([self._partial])
+        rest = "".join(self._parts)
+        if rest:
+            self._append([rest])
 
     def _append(self, lines: list[str]) -> None:
         prefix = stamp(self._clock.now())

@@ -12,11 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from millrace.executors.log_stamps import as_shown, stamp
+from millrace.executors.log_stamps import LINE_LIMIT, as_shown, stamp
 from millrace.interfaces import Clock
 
-LINE_LIMIT = 1024 * 1024
-"""Bytes."""
 _TAIL_LINES = 30
 
 
