@@ -23,8 +23,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 def pytest_configure() -> None:
-    """The developer's own settings are not the tests', nor how the suite was started: a shell starts what it puts in the
-    background with SIGINT ignored, and every process of a test would inherit that."""
+    """Neither the developer's settings nor how the suite was started are the tests'.
+
+    A shell starts what it puts in the background with SIGINT ignored, and every process of a test would inherit that.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
