@@ -41,8 +41,10 @@ _LINEAGE = ("Dataset", "Artifact")
 def graphs(draw: st.DrawFn) -> Graph:
     """A graph that passes every check, with each kind of binding."""
     ids = draw(st.lists(names, min_size=1, max_size=7, unique=True))
+    schedule = draw(st.none() | st.dictionaries(st.text(), json_values, max_size=2))
+    required = st.booleans() if schedule is None else st.just(False)  # noqa: FBT003 -- the value that is drawn
     parameters = tuple(
-        ParameterSpec(name, ValueType.JSON, required=draw(st.booleans()), default=draw(json_values))
+        ParameterSpec(name, ValueType.JSON, required=draw(required), default=draw(json_values))
         for name in draw(st.lists(names, max_size=3, unique=True))
     )
     tasks: list[TaskSpec] = []
@@ -53,7 +55,7 @@ def graphs(draw: st.DrawFn) -> Graph:
         tasks=tuple(tasks),
         parameters=parameters,
         description=draw(st.text(max_size=20)),
-        schedule=draw(st.none() | st.dictionaries(st.text(), json_values, max_size=2)),
+        schedule=schedule,
         start_date=draw(st.none() | st.just("2026-01-01T00:00:00+00:00")),
         catchup=draw(st.booleans()),
         max_active_runs=draw(st.integers(1, 32)),
