@@ -42,7 +42,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     """A graph that passes every check, with each kind of binding."""
     ids = draw(st.lists(names, min_size=1, max_size=7, unique=True))
     schedule = draw(st.none() | st.dictionaries(st.text(), json_values, max_size=2))
-    required = st.booleans() if schedule is None else st.just(False)  # noqa: FBT003 -- the value that is drawn
+    required = st.booleans() if schedule is None else st.just(False)
     parameters = tuple(
         ParameterSpec(name, ValueType.JSON, required=draw(required), default=draw(json_values))
         for name in draw(st.lists(names, max_size=3, unique=True))
