@@ -6,6 +6,7 @@ attempts in processes of their own. The worker loads :mod:`millrace.testing.samp
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -30,9 +31,10 @@ def resolved(*outputs: WrittenOutput, many: bool = False, kind: str = "artifact"
 def until_gone(pid: int) -> None:
     """Wait until no live process has this id."""
     deadline = time.monotonic() + PATIENCE
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"process {pid} is still there"
-        time.sleep(0.01)
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may go between two looks at it
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline, f"process {pid} is still there"
+            time.sleep(0.01)
 
 
 def failed(outcome: Outcome, kind: FailureKind, *words: str) -> None:
