@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -240,7 +241,7 @@ def test_a_settings_file_with_an_error_stops_with_2(millrace: Millrace, tmp_path
 
 
 def test_a_closed_pipe_is_quiet(project: SmallProject) -> None:
-    command = f"{sys.executable} -m millrace pipelines show small | true; echo ${{PIPESTATUS[0]}}"
+    command = f"{shlex.quote(sys.executable)} -m millrace pipelines show small | true; echo ${{PIPESTATUS[0]}}"
     environ = {**os.environ, "MILLRACE_HOME": str(project.home)}
     done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -6,6 +6,7 @@ tasks, if it has them) and ``on_task(task_id, state, at, note)`` with epoch micr
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -94,7 +95,7 @@ class _Steps:
 class PlainProgress:
     """``12:01:02 Trainer success 1.2 s``, one line for each change that a reader of a log cares for."""
 
-    def __init__(self, write: Callable[[str], None] = print) -> None:
+    def __init__(self, write: Callable[[str], None] = functools.partial(print, flush=True)) -> None:
         self._write = write
         self._steps = _Steps()
 
