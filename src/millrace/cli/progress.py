@@ -6,7 +6,6 @@ tasks, if it has them) and ``on_task(task_id, state, at, note)`` with epoch micr
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +35,11 @@ ICONS = {
 }
 _WAITING = frozenset({"none", "scheduled", "queued"})
 _ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+def _print_at_once(line: str) -> None:
+    """Through a pipe too, where Python would keep lines back."""
+    print(line, flush=True)
 
 
 class Progress(Protocol):
@@ -95,7 +99,7 @@ class _Steps:
 class PlainProgress:
     """``12:01:02 Trainer success 1.2 s``, one line for each change that a reader of a log cares for."""
 
-    def __init__(self, write: Callable[[str], None] = functools.partial(print, flush=True)) -> None:
+    def __init__(self, write: Callable[[str], None] = _print_at_once) -> None:
         self._write = write
         self._steps = _Steps()
 
