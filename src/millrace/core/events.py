@@ -7,7 +7,7 @@ An event has happened (past tense) and names a task by its place in the graph; a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 
@@ -123,23 +123,7 @@ Event = (
     | RunTimedOut
 )
 
-_EVENTS: dict[str, type] = {
-    c.__name__: c
-    for c in (
-        RunStarted,
-        RunResumed,
-        SlotGranted,
-        CacheHit,
-        InputsUnavailable,
-        AttemptStarted,
-        AttemptSucceeded,
-        AttemptSkipped,
-        AttemptFailed,
-        RetryCameDue,
-        CancelRequested,
-        RunTimedOut,
-    )
-}
+_EVENTS: dict[str, type] = {c.__name__: c for c in get_args(Event)}
 
 
 def event_payload(event: Event) -> dict[str, Json]:
